@@ -1,0 +1,3 @@
+"""Catchwater: capture, model, load and serve, on one machine and in the clouds; import stays light."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,5 @@
+"""`python -m catchwater`."""
+
+from catchwater.cli import main
+
+main()

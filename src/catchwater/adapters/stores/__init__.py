@@ -1,0 +1,1 @@
+"""Where a zone's objects are kept."""

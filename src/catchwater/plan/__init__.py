@@ -1,0 +1,1 @@
+"""The frozen result of project and environment; a plan never acts."""

@@ -1,0 +1,175 @@
+"""The plan: frozen data that the runtimes execute, the compilers compile and `plan` prints; it never acts."""
+
+import hashlib
+from dataclasses import dataclass, field
+
+from catchwater.project.tables import Column, Reference, TableSchema
+
+
+@dataclass(frozen=True)
+class Measure:
+    name: str
+    sql: str
+    label: str = ""
+    format: str = ""
+    over: str = "current"
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Check:
+    """`kind`: not_null | unique | accepted | references | condition; `severity`: fail | quarantine | warn."""
+
+    kind: str
+    columns: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+    table: str = ""
+    condition: str = ""
+    severity: str = "fail"
+    line: int = 0
+
+    @property
+    def name(self) -> str:
+        return self.condition or " ".join([self.kind, *self.columns, *([f"→ {self.table}"] if self.table else [])])
+
+
+@dataclass(frozen=True)
+class Read:
+    """One table that a model reads: `log` is `ingestion/<source>` or `processed/<model>`.
+
+    `table` is the table inside that log; `alias` the name it has in the model's SQL; `history` means every
+    version; `columns` are the columns that the model uses of it (empty: all).
+    """
+
+    log: str
+    table: str
+    alias: str
+    history: bool = False
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Model:
+    """One table of the warehouse.
+
+    `sql` is the SELECT with its inputs renamed to the aliases of `reads`, and, over a history, with `_op` and
+    `_at` of the driving row added as the last two columns. `order` is the output column that holds `_id` or
+    `_seq` of the driving row (history models only), by which versions are ordered. `driving` is the alias of the
+    driving table of an incremental model. `digest` is the SHA-256 of everything that changes the rows.
+    `lineage` maps an output column to the `source.table.column`s that it is made from.
+    """
+
+    name: str
+    file: str
+    sql: str
+    reads: tuple[Read, ...]
+    columns: tuple[Column, ...]
+    materialized: str
+    reason: str
+    key: tuple[str, ...] = ()
+    entity: tuple[str, ...] = ()
+    order: str = ""
+    driving: str = ""
+    history: bool = False
+    references: tuple[Reference, ...] = ()
+    measures: tuple[Measure, ...] = ()
+    checks: tuple[Check, ...] = ()
+    description: str = ""
+    lineage: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    digest: str = ""
+    group: str = ""
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """`kind`: schedule | batch | message | deployment | request; `detail` is the duration, cron, log or path."""
+
+    step: str
+    kind: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Grant:
+    """`action`: read | create | list | apply | publish | consume, on one resource (`*` only at its end)."""
+
+    step: str
+    action: str
+    resource: str
+    because: str = ""
+
+
+@dataclass(frozen=True)
+class AlertRule:
+    notify: str
+    to: str
+    events: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Step:
+    """`name` is `ingest:<source>`, `process:<group>`, `load:<warehouse>`, `serve:api` or `serve:console`."""
+
+    name: str
+    stage: str
+    source: str = ""
+    models: tuple[str, ...] = ()
+    engine: str = "duckdb"
+    timeout: float = 900.0
+
+
+@dataclass(frozen=True)
+class SourcePlan:
+    """A source as declared (`${…}` unresolved) and the tables that it has."""
+
+    name: str
+    kind: str
+    declared: dict[str, object]
+    tables: tuple[TableSchema, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    project: str
+    environment: str
+    sources: tuple[SourcePlan, ...]
+    models: tuple[Model, ...]
+    steps: tuple[Step, ...]
+    triggers: tuple[Trigger, ...]
+    grants: tuple[Grant, ...]
+    alerts: tuple[AlertRule, ...]
+    warehouse: dict[str, object]
+    serve: dict[str, object]
+    promise: dict[str, object]
+    lake: dict[str, object]
+    format: int = 1
+
+    def model(self, name: str) -> Model:
+        return next(model for model in self.models if model.name == name)
+
+    def source(self, name: str) -> SourcePlan:
+        return next(source for source in self.sources if source.name == name)
+
+    def step(self, name: str) -> Step:
+        return next(step for step in self.steps if step.name == name)
+
+    def granted(self, step: str) -> tuple[Grant, ...]:
+        return tuple(grant for grant in self.grants if grant.step == step)
+
+    def to_bytes(self) -> bytes:
+        """Sorted-key UTF-8 JSON, two spaces; the same plan gives the same bytes."""
+        import json
+        from dataclasses import asdict
+
+        return (json.dumps(asdict(self), sort_keys=True, indent=2, ensure_ascii=False) + "\n").encode()
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.to_bytes()).hexdigest()
+
+
+def from_bytes(data: bytes) -> Plan:
+    """The plan that `to_bytes` wrote; raises pydantic's ValidationError on anything else."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Plan).validate_json(data)

@@ -1,0 +1,281 @@
+"""Every plug point on one page: what a stage may ask of the outside world. Protocols and their data, no code.
+
+A new source, store or warehouse is one file that fits one of these, one line in wiring, one class in
+project/schema.py, and the contract suite of its port.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from catchwater.plan.plan import Model
+from catchwater.project.tables import Column, TableSchema
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+@dataclass(frozen=True)
+class Stored:
+    key: str
+    size: int
+    modified: datetime
+
+
+class Store(Protocol):
+    """The objects of one zone. Keys are relative, `/`-separated; nothing is ever overwritten or deleted here.
+
+    Raises NotFound, AlreadyExists, Uncertain, LakeError.
+    """
+
+    def head(self, key: str) -> int | None:
+        """Size in bytes, or None when there is no such object."""
+        ...
+
+    def read(self, key: str) -> bytes: ...
+    def create(self, key: str, data: bytes) -> None:
+        """Create if absent, durable on return. AlreadyExists: an object is there (it may be our own, after a
+        retry); Uncertain: no answer, so read back."""
+        ...
+
+    def upload(self, key: str, path: Path) -> None:
+        """Store a local file under a new random key, durable on return."""
+        ...
+
+    def fetch(self, key: str) -> Path:
+        """A local path that holds the object's bytes (the object itself, or a cached copy); read only."""
+        ...
+
+    def list(self, prefix: str) -> Iterator[Stored]: ...
+
+
+@dataclass(frozen=True)
+class TableHeld:
+    """What the log holds of one table: its last schema, and the count and checksum that the source gave then.
+
+    `state` is what the source wrote as `position["tables"][table]` at that time.
+    """
+
+    schema: TableSchema
+    count: int | None
+    checksum: str | None
+    state: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a source may know of its own log: the head's position, the tables, and the rows now current.
+
+    `current(con, table)` creates a view in `con` over the current rows (`_op` is 'upsert' in all of them;
+    columns of the table, then `_seq _id _op _at _version _exact`), and returns its quoted name;
+    it raises KeyError for a table that isn't in `tables`.
+    """
+
+    position: Mapping[str, Any] | None
+    tables: Mapping[str, TableHeld]
+    current: Callable[["duckdb.DuckDBPyConnection", str], str]
+
+
+@dataclass(frozen=True)
+class Captured:
+    """New versions of one table, in Parquet files under the work folder.
+
+    Each file has the table's columns, then `_op VARCHAR` ('upsert' or 'delete'; a delete carries the last values
+    held), `_at TIMESTAMPTZ` (the source's clock), `_version VARCHAR` (xmin, message id, ETag, …; may be NULL),
+    `_exact MAP(VARCHAR, VARCHAR)` (text of values that the column's type can't hold; NULL when none).
+    `count` and `checksum` describe the whole table as the source has it.
+    """
+
+    schema: TableSchema
+    files: tuple[Path, ...] = ()
+    rows: int = 0
+    count: int | None = None
+    checksum: str | None = None
+
+
+@dataclass(frozen=True)
+class Refused:
+    """One row or message that can't be taken: where it stood, why, and its text (capped at 64 KiB)."""
+
+    table: str
+    where: str
+    reason: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """One batch to commit. `rows_read` counts what the source delivered, `raw` are files kept as they came."""
+
+    position: dict[str, Any]
+    tables: dict[str, Captured]
+    raw: tuple[Path, ...] = ()
+    refused: tuple[Refused, ...] = ()
+    rows_read: int = 0
+    more: bool = False
+    notes: tuple[str, ...] = ()
+
+
+class Source(Protocol):
+    """Raises SourceUnreachable, SourceRefused, SourceBusy, SecretMissing, GrantMissing."""
+
+    def describe(self) -> tuple[TableSchema, ...]:
+        """The tables that exist now, by name."""
+        ...
+
+    def capture(self, held: Held, work: Path) -> Extraction | None:
+        """What is new since `held`, files written under `work`; None when nothing at all is new."""
+        ...
+
+
+@dataclass(frozen=True)
+class LoadBatch:
+    """One processed batch for one table: Parquet files with the model's columns and `_removed BOOLEAN`."""
+
+    model: Model
+    seq: int
+    hash: str
+    previous: str | None
+    files: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Rows changed by a load, summed over its tables."""
+
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+
+
+class WarehouseSession(Protocol):
+    """One load, invisible to readers until the session ends without an exception."""
+
+    def markers(self) -> dict[str, tuple[int, str]]:
+        """Log → (seq, hash) of the last batch applied."""
+        ...
+
+    def prepare(self, models: Sequence[Model]) -> None:
+        """Create, adopt or widen tables and views; raises TableDiffers naming every differing column."""
+        ...
+
+    def reset(self, model: Model) -> None:
+        """Empty a model's tables and forget its marker."""
+        ...
+
+    def apply(self, batches: Sequence[LoadBatch]) -> Loaded:
+        """All of them in one transaction, each with its marker; one already applied is a no-op."""
+        ...
+
+
+@dataclass(frozen=True)
+class Version:
+    """What readers see: a number that grows, and for every log the batch up to which it is loaded."""
+
+    number: int
+    cut: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+
+
+class Warehouse(Protocol):
+    """Raises WarehouseBusy, TableDiffers, WarehouseError."""
+
+    def load(self, cut: Mapping[str, tuple[int, str]]) -> AbstractContextManager[WarehouseSession]:
+        """Publishes `cut` as a new version when the block ends without an exception."""
+        ...
+
+    def version(self) -> Version | None: ...
+    def read(self) -> AbstractContextManager["Reading"]:
+        """A consistent view of one version, for as long as the block lasts."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Reading(Protocol):
+    """`connection` is a DuckDB cursor in which the warehouse's tables have plain names."""
+
+    version: Version
+    connection: "duckdb.DuckDBPyConnection"
+
+
+class Engine(Protocol):
+    """What computes a model's SELECT."""
+
+    def describe(self, sql: str, tables: Mapping[str, Sequence[Column]], macros: str = "") -> tuple[Column, ...]:
+        """Output columns of a SELECT over empty tables (alias → columns); raises ProjectError with line and
+        column of the SELECT when it can't be bound."""
+        ...
+
+    def connect(self) -> "duckdb.DuckDBPyConnection":
+        """A private connection with a memory limit and a folder to spill to."""
+        ...
+
+
+class Secrets(Protocol):
+    """Raises SecretMissing."""
+
+    def read(self, name: str) -> str: ...
+
+
+class Topic(Protocol):
+    """A durable queue. `publish` returns when the messages are on disk."""
+
+    def publish(self, messages: Iterable[bytes], ids: Iterable[str] | None = None) -> int: ...
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What is told to people: `event` is failure | recovery | stale | success."""
+
+    event: str
+    project: str
+    environment: str
+    step: str
+    subject: str
+    body: str
+    run: str = ""
+
+
+class Notifier(Protocol):
+    """Raises AlertFailed."""
+
+    def send(self, to: str, notice: Notice) -> None: ...
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """UTC, aware."""
+        ...
+
+
+@dataclass(frozen=True)
+class Ports:
+    """What one step gets; every member is a guard that holds the step's grants."""
+
+    stores: Mapping[str, Store]
+    engine: Engine
+    clock: Clock
+    source: Source | None = None
+    warehouse: Warehouse | None = None
+    secrets: Secrets | None = None
+
+
+class Operations(Protocol):
+    """What the API may ask of the runtime; all answers are plain data."""
+
+    def start_run(self, idempotency_key: str | None) -> dict[str, Any]: ...
+    def runs(self, limit: int) -> list[dict[str, Any]]: ...
+    def run(self, number: int) -> dict[str, Any] | None: ...
+    def status(self) -> dict[str, Any]: ...
+    def publish(self, topic: str, messages: Sequence[bytes]) -> int:
+        """Raises KeyError for a topic that isn't declared."""
+        ...
+
+    def webhook(self, source: str, headers: Mapping[str, str], body: bytes) -> str:
+        """The delivery's id once stored. Raises KeyError (no such source), PermissionError (bad signature)."""
+        ...
+
+    def metrics(self) -> str: ...

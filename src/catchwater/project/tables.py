@@ -1,0 +1,36 @@
+"""The shape of a table, in DuckDB's type names; no data and no behaviour but look-ups."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Column:
+    """`type` is DuckDB's own spelling, e.g. `DECIMAL(10,2)`, `TIMESTAMP`, `VARCHAR`."""
+
+    name: str
+    type: str
+    nullable: bool = True
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """`columns` of this table are the key columns `to_columns` of `table`."""
+
+    columns: tuple[str, ...]
+    table: str
+    to_columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TableSchema:
+    """One table of a source; an empty `key` means that rows are compared as a multiset."""
+
+    name: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...] = ()
+    references: tuple[Reference, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)

@@ -1,0 +1,1 @@
+"""From an event to a step to a stage, and nothing else."""
