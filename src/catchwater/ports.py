@@ -19,6 +19,20 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Settings:
+    """What an adapter is built with: `Adapter(name, spec, settings)`, `spec` a class of project/schema.py.
+
+    `state` is the project's `.catchwater`; `resolve` replaces `${NAME}` and `${secret:NAME}` in a text and raises
+    SecretMissing by name.
+    """
+
+    folder: Path
+    state: Path
+    environment: str
+    resolve: Callable[[str], str]
+
+
+@dataclass(frozen=True)
 class Stored:
     key: str
     size: int
@@ -126,8 +140,9 @@ class Source(Protocol):
         """The tables that exist now, by name."""
         ...
 
-    def capture(self, held: Held, work: Path) -> Extraction | None:
-        """What is new since `held`, files written under `work`; None when nothing at all is new."""
+    def capture(self, tables: Sequence[str], held: Held, work: Path) -> Extraction | None:
+        """What is new in these tables (and no others) since `held`, files written under `work`; None when nothing
+        at all is new. A planned table that no longer exists is SourceRefused by name."""
         ...
 
 
