@@ -2,12 +2,21 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
 
+from catchwater.errors import Corrupt, LakeError
+from catchwater.project.names import SYSTEM_COLUMNS
 from catchwater.project.tables import Column
 
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
 FORMAT = 1
+MAX_ROWS = 1 << 24
+_SHADOWING = ("file_row_number", "file_index")  # DuckDB's own names for where in which file a row stands
 
 
 @dataclass(frozen=True, order=True)
@@ -49,6 +58,24 @@ class Quarantined:
 
 
 @dataclass(frozen=True)
+class Draft:
+    """A batch that is not committed: all of a manifest but its number, its predecessor, its write id and time."""
+
+    stage: str
+    version: str
+    run: str
+    started: str
+    inputs: tuple[Ref, ...] = ()
+    position: dict[str, Any] = field(default_factory=dict)
+    part: int | None = None
+    complete: bool = True
+    tables: dict[str, TableBatch] = field(default_factory=dict)
+    raw: tuple[File, ...] = ()
+    quarantine: Quarantined | None = None
+    timings: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Manifest:
     """One committed batch; `log` is `ingestion/<source>` or `processed/<model>`, times are UTC RFC 3339."""
 
@@ -79,9 +106,9 @@ class Manifest:
             table["schema"] = [
                 {"name": c["name"], "type": c["type"], "nullable": c["nullable"]} for c in table["schema"]
             ]
-        return json.dumps(data, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+        return json.dumps(data, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
-    @property
+    @cached_property
     def hash(self) -> str:
         return hashlib.sha256(self.to_bytes()).hexdigest()
 
@@ -91,3 +118,88 @@ class Manifest:
 
     def input(self, log: str) -> Ref | None:
         return next((ref for ref in self.inputs if ref.log == log), None)
+
+
+def parse(data: bytes, log: str, seq: int) -> Manifest:
+    """The manifest that `to_bytes` wrote as number `seq` of `log`; anything else, by a single byte, is Corrupt."""
+    where = f"{log} batch {seq}"
+    try:
+        tree = json.loads(data)
+        if tree.pop("format") != FORMAT:
+            raise ValueError(f"written in another format than {FORMAT}")
+        if tree["previous"]:
+            tree["previous"]["log"] = tree["log"]
+        manifest = _adapter().validate_python(tree)
+        if manifest.to_bytes() != data:
+            raise ValueError("its bytes aren't those of a manifest")
+        if (manifest.log, manifest.seq) != (log, seq):
+            raise ValueError(f"it calls itself {manifest.log} batch {manifest.seq}")
+        check(manifest)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, LakeError) as error:
+        reason = error.message if isinstance(error, LakeError) else str(error) or type(error).__name__
+        raise Corrupt(
+            f"the manifest can't be trusted: {reason}",
+            where=where,
+            next_step="restore this query_log.json from a copy of the lake; nothing after it is read meanwhile",
+        ) from error
+    return manifest
+
+
+@cache
+def _adapter() -> "TypeAdapter[Manifest]":
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Manifest)
+
+
+def check(manifest: Manifest) -> None:
+    """Raises LakeError where a manifest contradicts itself or what readers rely on."""
+    seq, previous = manifest.seq, manifest.previous
+    if seq < 1 or (previous.seq if previous else 0) != seq - 1:
+        raise LakeError("its predecessor isn't the number before", where=manifest.log)
+    for name, table in manifest.tables.items():
+        where = f"{manifest.log} table {name}"
+        _check_rows(where, table)
+        if manifest.log.startswith("ingestion/"):
+            reserved = SYSTEM_COLUMNS
+        else:
+            reserved = ("_removed",) if table.key else ("_removed", "_version", "_occurrence")
+        check_columns(where, table.schema, reserved)
+    folder = manifest.log.partition("/")[2] + "/"
+    quarantined = [manifest.quarantine.path] if manifest.quarantine else []
+    for path in [file.path for file in _files(manifest)] + quarantined:
+        if not path.startswith(folder):
+            raise LakeError(f"it names a file of another log: {path}", where=manifest.log)
+
+
+def check_columns(where: str, columns: Sequence[Column], reserved: Sequence[str] = SYSTEM_COLUMNS) -> None:
+    """Refuse, by name, columns that a reader couldn't tell apart or that bear a name of ours (LakeError)."""
+    seen: dict[str, str] = {}
+    for column in columns:
+        folded = column.name.lower()
+        if folded in (*reserved, *_SHADOWING, *seen):
+            why = f"is the same name as {seen[folded]}" if folded in seen else "is a name of Catchwater's own"
+            raise LakeError(
+                f"column {column.name} {why}", where=where, next_step="rename it, or read it through a view"
+            )
+        seen[folded] = column.name
+
+
+def _check_rows(where: str, table: TableBatch) -> None:
+    expected = 0
+    for file in sorted(table.files, key=lambda file: file.row_start):
+        if file.row_start != expected or file.rows < 0:
+            raise LakeError(f"rows of {file.path} don't begin where the file before ends ({expected})", where=where)
+        expected += file.rows
+    if expected != table.rows:
+        raise LakeError(f"{table.rows} rows are announced, its files have {expected}", where=where)
+    if expected > MAX_ROWS:
+        raise LakeError(
+            f"{expected} rows in one batch, more than {MAX_ROWS}",
+            where=where,
+            next_step="commit them as several batches",
+        )
+
+
+def _files(manifest: Manifest) -> list[File]:
+    return [*manifest.raw, *(file for table in manifest.tables.values() for file in table.files)]

@@ -30,7 +30,9 @@ class Check:
 
     @property
     def name(self) -> str:
-        return self.condition or " ".join([self.kind, *self.columns, *([f"→ {self.table}"] if self.table else [])])
+        return self.condition or " ".join(
+            [self.kind, *self.columns, *([f"→ {self.table}"] if self.table else [])]
+        )
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,14 @@ def _word(value: Any) -> Any:
 
 
 def _account(value: Any) -> Any:
-    if isinstance(value, int):
+    if isinstance(value, int) and not isinstance(value, bool):
         raise ValueError(f'an account number is text: write "{value:012d}" in quotes')
+    return value
+
+
+def _tables(value: Any) -> Any:
+    if value != "all" and not (isinstance(value, list) and all(isinstance(name, str) for name in value)):
+        raise ValueError("write `all`, or a list of names: [one, two]")
     return value
 
 
@@ -47,7 +53,11 @@ def _schedule(value: str) -> str:
 Word = Annotated[str, BeforeValidator(_word)]
 Duration = Annotated[Word, AfterValidator(_duration)]
 Schedule = Annotated[Word, AfterValidator(_schedule)]
-Account = Annotated[str, BeforeValidator(_account), Field(pattern=r"^\d{12}$")]
+Account = Annotated[str, BeforeValidator(_account), BeforeValidator(_word), Field(pattern=r"^[0-9]{12}$")]
+Whole = Annotated[int, Field(strict=True)]
+Flag = Annotated[bool, Field(strict=True)]
+Tables = Annotated[Literal["all"] | list[Word], BeforeValidator(_tables)]
+Hidden = Annotated[Word | None, Field(repr=False)]
 After = Literal["deployment"]
 
 
@@ -55,15 +65,15 @@ class PostgresSource(Declared):
     """A database, read by `capture: snapshot`: SELECT rights only, no cursor column."""
 
     kind: Literal["postgres"]
-    url: Word | None = None
+    url: Hidden = None
     host: Word | None = None
-    port: int = 5432
+    port: Whole = Field(default=5432, gt=0, lt=65536)
     database: Word | None = None
     user: Word | None = None
-    password: Word | None = None
+    password: Hidden = None
     secret: Word | None = None
     auth: Literal["password", "rds_iam"] = "password"
-    tables: Literal["all"] | list[Word] = "all"
+    tables: Tables = "all"
     every: Schedule | None = None
 
 
@@ -83,8 +93,8 @@ class HttpFilesSource(Declared):
     schema_file: Word | None = Field(default=None, alias="schema")
     after: After | None = None
     every: Schedule | None = None
-    private: bool = False
-    max_bytes: int = Field(default=1 << 30, gt=0)
+    private: Flag = False
+    max_bytes: Whole = Field(default=1 << 30, gt=0)
 
 
 class GithubSource(Declared):
@@ -94,14 +104,12 @@ class GithubSource(Declared):
     origin: Literal["archive", "webhook"] = Field(alias="from")
     repositories: list[Word] = []
     url: Word | None = None
-    private: bool = False
+    private: Flag = False
     secret: Word | None = None
     every: Schedule | None = None
 
 
-Source = Annotated[
-    PostgresSource | TopicSource | HttpFilesSource | GithubSource, Field(discriminator="kind")
-]
+Source = Annotated[PostgresSource | TopicSource | HttpFilesSource | GithubSource, Field(discriminator="kind")]
 
 
 class Lake(Declared):
@@ -123,7 +131,7 @@ class PostgresWarehouse(Declared):
     """An existing database; tables that exist with the declared columns are adopted."""
 
     kind: Literal["postgres"]
-    url: Word | None = None
+    url: Hidden = None
     secret: Word | None = None
     schema_name: Word = Field(default="public", alias="schema")
 
@@ -133,9 +141,7 @@ class BigqueryWarehouse(Declared):
     dataset: Word
 
 
-Warehouse = Annotated[
-    DuckdbWarehouse | PostgresWarehouse | BigqueryWarehouse, Field(discriminator="kind")
-]
+Warehouse = Annotated[DuckdbWarehouse | PostgresWarehouse | BigqueryWarehouse, Field(discriminator="kind")]
 
 
 class Promise(Declared):
@@ -149,7 +155,7 @@ class StepOptions(Declared):
     after: After | None = None
     engine: Literal["duckdb", "spark", "bigquery", "beam"] = "duckdb"
     compute: Word | None = None
-    memory: int | None = Field(default=None, gt=0)
+    memory: Whole | None = Field(default=None, gt=0)
     timeout: Duration | None = None
 
 
@@ -157,23 +163,23 @@ class Steps(Declared):
     ingest: StepOptions = StepOptions()
     process: StepOptions = StepOptions()
     load: StepOptions = StepOptions()
-    fuse: bool = False
+    fuse: Flag = False
 
 
 class Role(Declared):
     """What holders of the role's keys may read: tables, and per row an SQL condition."""
 
-    tables: Literal["all"] | list[Word] = "all"
+    tables: Tables = "all"
     columns: dict[str, list[Word]] = {}
     rows: Word | None = None
 
 
 class Api(Declared):
-    tables: Literal["all"] | list[Word] = "all"
+    tables: Tables = "all"
     roles: dict[str, Role] = {}
-    min: int = Field(default=0, ge=0)
-    max: int = Field(default=2, ge=1)
-    concurrency: int = Field(default=40, ge=1)
+    min: Whole = Field(default=0, ge=0)
+    max: Whole = Field(default=2, ge=1)
+    concurrency: Whole = Field(default=40, ge=1)
 
 
 class Looker(Declared):

@@ -1,0 +1,108 @@
+"""DuckDB, embedded: describes a SELECT over empty tables and lends private connections; it knows no stage or store."""
+
+import json
+import os
+import tempfile
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from catchwater.errors import Problem, ProjectError
+from catchwater.project.names import quote
+from catchwater.project.tables import Column
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from catchwater.ports import Settings
+
+_LIMIT = 4 << 30
+
+
+class DuckdbEngine:
+    """Engine over DuckDB in memory: no extension is loaded from outside, no file is read but the project's own."""
+
+    def __init__(self, name: str, spec: object, settings: "Settings") -> None:
+        self.name, self.spec, self.settings = name, spec, settings
+
+    def describe(self, sql: str, tables: Mapping[str, Sequence[Column]], macros: str = "") -> tuple[Column, ...]:
+        """Output columns of one SELECT; ProjectError with the line and column of `sql` when it can't be bound."""
+        import duckdb
+
+        con = self._open({})
+        try:
+            con.execute("SET errors_as_json = true")
+            con.execute("SET enable_external_access = false")
+            for alias, columns in tables.items():
+                con.execute(_create(alias, columns))
+            if macros:
+                con.execute(macros)
+            _one_select(con, sql)
+            rows = con.execute(f"DESCRIBE {sql}").fetchall()
+        except duckdb.Error as error:
+            raise ProjectError([_problem(sql, error)]) from error
+        finally:
+            con.close()
+        return tuple(Column(row[0], row[1]) for row in rows)
+
+    def connect(self) -> "duckdb.DuckDBPyConnection":
+        """A private connection that spills under the project's state, and reads nothing outside it."""
+        spill = self.settings.state / "tmp" / f"spill-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        spill.parent.mkdir(parents=True, exist_ok=True)
+        con = self._open({"memory_limit": f"{memory_limit()}B", "temp_directory": str(spill)})
+        allowed = [str(Path(path).resolve()) for path in (self.settings.state, tempfile.gettempdir())]
+        con.execute("SET allowed_directories = ?", [[*allowed, str(self.settings.state)]])
+        con.execute("SET enable_external_access = false")
+        con.execute("SET TimeZone = 'UTC'")
+        return con
+
+    def _open(self, config: dict[str, Any]) -> "duckdb.DuckDBPyConnection":
+        import duckdb
+
+        return duckdb.connect(
+            ":memory:",
+            config={"autoinstall_known_extensions": False, "autoload_known_extensions": False, **config},
+        )
+
+
+def memory_limit() -> int:
+    """Bytes for one connection: 60 % of the machine's memory, at most 4 GiB."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min(_LIMIT, int(total * 0.6))
+
+
+def _create(alias: str, columns: Sequence[Column]) -> str:
+    body = ", ".join(f"{quote(column.name)} {column.type}" for column in columns)
+    return f"CREATE TABLE {quote(alias)} ({body})"
+
+
+def _one_select(con: "duckdb.DuckDBPyConnection", sql: str) -> None:
+    import duckdb
+
+    statements = con.extract_statements(sql)
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        raise ProjectError([Problem("", 1, 1, "a model is one SELECT")])
+
+
+def _problem(sql: str, error: Exception) -> Problem:
+    """DuckDB's error as a problem at its place; DuckDB counts the bytes after DESCRIBE."""
+    message, position, candidates = _read_error(error)
+    before = max(position - len("DESCRIBE "), 0)
+    text = sql.encode()[:before].decode(errors="ignore")
+    line, column = text.count("\n") + 1, len(text) - (text.rfind("\n") + 1) + 1
+    first, *rest = message.strip().splitlines() or ["can't be bound"]
+    right = f"there is {', '.join(candidates)}" if candidates else " ".join(rest).strip()
+    return Problem("", line, column, first.rstrip("!"), right)
+
+
+def _read_error(error: Exception) -> tuple[str, int, list[str]]:
+    text = str(error)
+    try:
+        held = json.loads(text[text.index("{") :])
+    except ValueError:
+        return text, 0, []
+    names = [name.strip() for name in held.get("candidates", "").split(",") if name.strip()]
+    return held.get("exception_message", text), int(held.get("position", 0)), names
+
+

@@ -1,0 +1,120 @@
+"""A zone in a folder of this machine: objects appear whole and at once, and nothing is ever overwritten."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+from uuid import uuid4
+
+from catchwater.errors import AlreadyExists, LakeError, NotFound
+from catchwater.ports import Stored
+
+TEMPORARY = ".tmp-"
+
+
+class LocalStore:
+    """`folder` is made when first written to. An object is a hard link to a finished, synced file: whoever sees it
+    sees all of it, and the second writer of a key gets AlreadyExists."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.absolute()
+
+    def head(self, key: str) -> int | None:
+        path = self._path(key)
+        try:
+            status = path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise _refused(error, path) from error
+        return status.st_size if path.is_file() else None
+
+    def read(self, key: str) -> bytes:
+        path = self._path(key)
+        try:
+            return path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+            raise NotFound("no such object", where=str(path)) from error
+        except OSError as error:
+            raise _refused(error, path) from error
+
+    def create(self, key: str, data: bytes) -> None:
+        self._place(self._path(key), lambda file: file.write(data))
+
+    def upload(self, key: str, path: Path) -> None:
+        def copy(file: BinaryIO) -> None:
+            with path.open("rb") as source:
+                shutil.copyfileobj(source, file, 1 << 20)
+
+        self._place(self._path(key), copy)
+
+    def fetch(self, key: str) -> Path:
+        path = self._path(key)
+        if self.head(key) is None:
+            raise NotFound("no such object", where=str(path))
+        return path
+
+    def list(self, prefix: str) -> Iterator[Stored]:
+        """Objects whose key begins with `prefix`, by key."""
+        found = []
+        for folder, _, names in os.walk(self._folder / prefix.rpartition("/")[0]):
+            for name in names:
+                path = Path(folder, name)
+                key = path.relative_to(self._folder).as_posix()
+                if not name.startswith(TEMPORARY) and key.startswith(prefix):
+                    found.append((key, path))
+        for key, path in sorted(found):
+            status = path.stat()
+            yield Stored(key, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
+
+    def _path(self, key: str) -> Path:
+        parts = key.split("/")
+        if "\0" in key or any(part in ("", ".", "..") or part.startswith(TEMPORARY) for part in parts):
+            raise LakeError(f"not a key of the lake: {key!r}", where=str(self._folder))
+        return self._folder.joinpath(*parts)
+
+    def _place(self, path: Path, write: Callable[[BinaryIO], object]) -> None:
+        temporary = path.with_name(TEMPORARY + uuid4().hex)
+        try:
+            _make_folder(path.parent)
+            try:
+                with temporary.open("xb") as file:
+                    write(file)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.link(temporary, path)
+                _sync(path.parent)
+            finally:
+                temporary.unlink(missing_ok=True)
+        except FileExistsError as error:
+            raise AlreadyExists("the object exists", where=str(path)) from error
+        except OSError as error:
+            raise _refused(error, path) from error
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder and those above it, each recorded on disk in the one that holds it."""
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    _sync(folder.parent)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _refused(error: OSError, path: Path) -> LakeError:
+    reason = error.strerror or str(error)
+    return LakeError(
+        f"the lake's folder can't be used: {reason}",
+        where=str(path),
+        next_step="see to free space, permissions and (for writing) a file system with hard links",
+    )

@@ -1,0 +1,152 @@
+"""init, check, plan, lookml, schema, keys: what is declared, before anything runs."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from catchwater.cli.options import Env, Json, ProjectFolder, emit
+from catchwater.errors import UseError
+
+
+def _ask(value: str | None, question: str, flag: str) -> str:
+    if value:
+        return value
+    if not sys.stdin.isatty():
+        raise UseError(f"{flag} is missing", next_step="catchwater init NAME --url postgres://…")
+    return str(typer.prompt(question))
+
+
+def init(
+    name: Annotated[str | None, typer.Argument(help="The project's name.")] = None,
+    folder: Annotated[Path | None, typer.Argument(help="Where to write it.", metavar="[DIR]")] = None,
+    url: Annotated[str | None, typer.Option("--url", help="The database: postgres://user:password@host/db")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a project that runs, from a database: its source, and a model per table."""
+    from catchwater.runtimes.init import init as write
+
+    name = _ask(name, "Name of the project", "NAME")
+    url = _ask(url, "URL of the database", "--url")
+    target = folder or Path(name)
+    written = write(name, url, target)
+    if as_json:
+        emit({"project": name, "folder": str(target), "files": [str(path) for path in written]})
+        return
+    models = sum(path.suffix == ".sql" for path in written)
+    typer.echo(f"{target}: {models} models, and the URL in a .env that git ignores")
+    typer.echo(f"next: catchwater run {target}")
+
+
+def check(project: ProjectFolder = Path("."), env: Env = "local", as_json: Json = False) -> None:
+    """Read everything, reach the sources, and say all that is wrong at once."""
+    from catchwater.runtimes.planning import open_project, plan_project
+
+    wiring = open_project(project, env)
+    planned = plan_project(wiring)
+    for error in planned.unreachable.values():
+        raise error
+    plan = planned.plan
+    tables = sum(len(source.tables) for source in plan.sources)
+    if as_json:
+        emit({"project": plan.project, "environment": env, "tables": tables, "models": len(plan.models)})
+        return
+    typer.echo(f"{plan.project}: {len(plan.sources)} sources, {tables} tables, {len(plan.models)} models: well")
+
+
+def plan(
+    project: ProjectFolder = Path("."),
+    env: Env = "local",
+    defaults: Annotated[bool, typer.Option("--defaults", help="Show every setting and its value.")] = False,
+    whole: Annotated[bool, typer.Option("--all", help="Show the whole plan, not what differs.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Say what would run, and what differs from the plan last applied here. Changes nothing."""
+    from catchwater.plan import explain
+    from catchwater.runtimes.planning import applied_plan, open_project, plan_project
+
+    wiring = open_project(project, env)
+    if defaults:
+        settings = wiring.loaded.project.model_dump(by_alias=True, mode="json")
+        typer.echo("\n".join(explain.defaults(settings)))
+        return
+    planned = plan_project(wiring)
+    before = applied_plan(wiring.state)
+    if as_json:
+        emit(explain.as_dict(None if whole else before, planned.plan))
+        return
+    for name, error in planned.unreachable.items():
+        typer.echo(f"{typer.style('warning', fg='yellow')}: {name} wasn't reached, its last known tables stand: {error}")
+    against = "nothing was applied yet" if before is None else f"applied {before.digest[:5]}"
+    typer.echo(f"{planned.plan.project} in {env}, against: {against}")
+    typer.echo("\n".join(explain.summary(planned.plan)))
+    typer.echo("\n".join(explain.lines(None if whole else before, planned.plan)))
+
+
+def lookml(
+    project: ProjectFolder = Path("."),
+    env: Env = "local",
+    stale: Annotated[bool, typer.Option("--check", help="Write nothing; fail when looker/ is stale.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write looker/ from the models: manifest, model, views, explores, a dashboard."""
+    from catchwater.runtimes.planning import open_project, plan_project
+    from catchwater.serve.lookml import lookml as make
+
+    wiring = open_project(project, env)
+    files = make(plan_project(wiring).plan)
+    folder = project / "looker"
+    there = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
+    changed = [name for name, text in files.items() if name not in there or there[name].read_text() != text]
+    gone = [name for name in there if name not in files and name.endswith((".lkml", ".lookml"))]
+    if stale:
+        if changed or gone:
+            raise UseError(f"looker/ is stale: {', '.join([*changed, *gone])}", next_step="catchwater lookml")
+    else:
+        for name in changed:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(files[name])
+        for name in gone:
+            there[name].unlink()
+    if as_json:
+        emit({"folder": str(folder), "files": sorted(files), "changed": changed, "removed": gone})
+        return
+    typer.echo(f"{folder}: {len(files)} files, {len(changed)} changed, {len(gone)} removed")
+
+
+def schema() -> None:
+    """Print the JSON Schema of catchwater.yml."""
+    from catchwater.project.jsonschema import json_schema
+
+    emit(json_schema())
+
+
+def keys(
+    action: Annotated[str, typer.Argument(help="create, list or revoke.")] = "list",
+    name: Annotated[str | None, typer.Argument(help="The key's name.")] = None,
+    project: ProjectFolder = Path("."),
+    scope: Annotated[list[str] | None, typer.Option("--scope", help="read, publish, operate or metrics.")] = None,
+    role: Annotated[str | None, typer.Option("--role", help="A role of serve.api.roles.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Keys of the API: stored hashed, shown once."""
+    from catchwater.runtimes.planning import open_project
+    from catchwater.serve.access import Keys
+
+    held = Keys(open_project(project).state / "keys.json")
+    if action == "list":
+        found = held.list()
+        emit(found) if as_json else typer.echo("\n".join(f"{k['name']}  {', '.join(k['scopes'])}" for k in found))
+        return
+    if action not in ("create", "revoke") or not name:
+        raise UseError("what to do with which key?", next_step="catchwater keys create NAME --scope read")
+    if action == "revoke":
+        held.revoke(name)
+        typer.echo(f"{name}: revoked")
+        return
+    token = held.create(name, scope or ["read"], role)
+    emit({"name": name, "token": token}) if as_json else typer.echo(f"{name}: {token}\nkeep it, it isn't shown again")
+
+
+COMMANDS = {"init": init, "check": check, "plan": plan, "lookml": lookml, "schema": schema, "keys": keys}

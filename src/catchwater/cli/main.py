@@ -1,0 +1,71 @@
+"""The commands and what they share: project, environment, --json, errors and exit codes."""
+
+import json
+import os
+import sys
+import traceback
+from typing import Any
+
+import typer
+
+from catchwater import __version__
+from catchwater.cli import declaring, reading, running
+from catchwater.errors import CatchwaterError, ProjectError
+
+app = typer.Typer(
+    name="catchwater",
+    help="Bring data from production systems to the people who use it: captured, modelled, loaded, served.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,
+)
+for module in (declaring, running, reading):
+    for name, command in module.COMMANDS.items():
+        app.command(name)(command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"catchwater {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def top(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
+) -> None:
+    """Bring data from production systems to the people who use it: captured, modelled, loaded, served."""
+
+
+def main() -> None:
+    """Run a command; a user's mistake ends with words and exit code 1 or 2, never with a stack trace."""
+    try:
+        app(standalone_mode=True)
+    except CatchwaterError as error:
+        _tell(error)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except Exception as fault:
+        if os.environ.get("CATCHWATER_DEBUG"):
+            traceback.print_exc()
+        _say({"error": type(fault).__name__, "message": str(fault)}, f"a fault in Catchwater itself: {fault!r}")
+        typer.echo("  next: CATCHWATER_DEBUG=1 shows where; please report it", err=True)
+        sys.exit(1)
+
+
+def _tell(error: CatchwaterError) -> None:
+    data: dict[str, Any] = {"error": type(error).__name__, "message": str(error)}
+    if isinstance(error, ProjectError):
+        data["problems"] = [vars(problem) for problem in error.problems]
+    _say(data, str(error))
+
+
+def _say(data: dict[str, Any], text: str) -> None:
+    if "--json" in sys.argv:
+        typer.echo(json.dumps(data, ensure_ascii=False))
+    else:
+        typer.echo(f"{typer.style('error', fg='red', bold=True)}: {text}", err=True)

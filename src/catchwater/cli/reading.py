@@ -1,0 +1,218 @@
+"""query, status, runs, logs, alerts, verify: what is there and what happened; nothing is changed."""
+
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from catchwater.cli.options import Env, Json, ProjectFolder, emit
+from catchwater.errors import UseError, WarehouseError
+
+
+def query(
+    sql: Annotated[str, typer.Argument(help="A SELECT in DuckDB's SQL.")],
+    project: ProjectFolder = Path("."),
+    env: Env = "local",
+    form: Annotated[str, typer.Option("--format", help="table, csv or json.")] = "table",
+    as_json: Json = False,
+) -> None:
+    """Read the warehouse as last published."""
+    import duckdb
+
+    from catchwater.runtimes.planning import open_project
+
+    form = "json" if as_json else form
+    if form not in ("table", "csv", "json"):
+        raise UseError(f"--format {form} isn't known", next_step="use table, csv or json")
+    wiring = open_project(project, env)
+    with wiring.warehouse().read() as reading:
+        try:
+            _print(reading.connection, sql, form)
+        except duckdb.Error as error:
+            raise WarehouseError(str(error).strip(), next_step="catchwater query 'SHOW TABLES'") from error
+    wiring.close()
+
+
+def _print(con: Any, sql: str, form: str) -> None:
+    from catchwater.cli import show
+
+    result = con.execute(sql)
+    names = [column[0] for column in result.description or []]
+    if form == "table":
+        typer.echo(show.table(names, result.fetchall()))
+        return
+    if form == "csv":
+        import csv
+
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(names)
+        for rows in _chunks(result):
+            writer.writerows(rows)
+        return
+    first = True
+    sys.stdout.write("[")
+    for rows in _chunks(result):
+        for row in rows:
+            sys.stdout.write(("" if first else ",") + "\n  " + _json(dict(zip(names, row, strict=True))))
+            first = False
+    sys.stdout.write("]\n" if first else "\n]\n")
+
+
+def _json(row: dict[str, Any]) -> str:
+    import json
+
+    return json.dumps(row, ensure_ascii=False, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        import base64
+
+        return base64.b64encode(value).decode()
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def _chunks(result: Any) -> Iterator[list[tuple[Any, ...]]]:
+    while rows := result.fetchmany(5000):
+        yield rows
+
+
+def status(project: ProjectFolder = Path("."), env: Env = "local", as_json: Json = False) -> None:
+    """How fresh, how many rows, what fails."""
+    from catchwater.cli import show
+    from catchwater.runtimes import status as facts
+    from catchwater.runtimes.planning import applied_plan, open_project
+    from catchwater.runtimes.records import Records
+
+    wiring = open_project(project, env)
+    plan = applied_plan(wiring.state)
+    if plan is None:
+        raise UseError("nothing has run here yet", next_step=f"catchwater run {project}")
+    found = facts.status(plan, wiring, Records(wiring.state))
+    wiring.close()
+    emit(found) if as_json else typer.echo(show.status(found))
+
+
+def _which(first: str | None, second: Path | None) -> tuple[int | None, Path]:
+    """[NUMBER] [PROJECT]: a first argument that isn't a number is the project."""
+    if first is not None and first.isdigit():
+        return int(first), second or Path(".")
+    if first is not None and second is not None:
+        raise UseError(f"{first} isn't a run's number", next_step="catchwater runs")
+    return None, Path(first) if first else Path(".")
+
+
+Number = Annotated[str | None, typer.Argument(help="A run's number.", metavar="[NUMBER]")]
+Where = Annotated[Path | None, typer.Argument(help="The project's folder.", metavar="[PROJECT]")]
+
+
+def runs(
+    number: Number = None,
+    project: Where = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="How many, newest first.")] = 20,
+    quarantine: Annotated[bool, typer.Option("--quarantine", help="What the run set aside, and why.")] = False,
+    env: Env = "local",
+    as_json: Json = False,
+) -> None:
+    """The runs, or one of them in full, or what it set aside."""
+    from catchwater.cli import show
+    from catchwater.runtimes.planning import open_project
+    from catchwater.runtimes.quarantined import quarantined
+    from catchwater.runtimes.records import Records
+
+    which, folder = _which(number, project)
+    wiring = open_project(folder, env)
+    records = Records(wiring.state)
+    if which is None:
+        found = records.runs(limit)
+        emit(found) if as_json else typer.echo(show.runs(found))
+        return
+    one = records.run(which)
+    if one is None:
+        raise UseError(f"there is no run {which}", next_step="catchwater runs")
+    if quarantine:
+        rows = quarantined(wiring, one)
+        emit(rows) if as_json else typer.echo(show.quarantine(rows))
+        return
+    emit(one) if as_json else typer.echo(show.run(one))
+
+
+def logs(
+    number: Number = None,
+    project: Where = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=100_000, help="How many lines, the newest.")] = 200,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines.")] = False,
+    env: Env = "local",
+    as_json: Json = False,
+) -> None:
+    """What was logged, by run or newest."""
+    from catchwater.cli import show
+    from catchwater.runtimes.planning import open_project
+    from catchwater.runtimes.records import Records
+
+    which, folder = _which(number, project)
+    records = Records(open_project(folder, env).state)
+    found = records.logs(which, limit)
+    if as_json:
+        emit(found)
+        return
+    after = 0
+    while True:
+        for line in found:
+            typer.echo(show.log(line))
+            after = line["id"]
+        if not follow:
+            return
+        time.sleep(0.5)
+        found = records.logs(which, limit, after)
+
+
+def alerts(
+    project: ProjectFolder = Path("."),
+    env: Env = "local",
+    test: Annotated[bool, typer.Option("--test", help="Send one to every receiver now.")] = False,
+    as_json: Json = False,
+) -> None:
+    """What was sent to whom; --test tries every receiver."""
+    from catchwater.cli import show
+    from catchwater.runtimes.alerts import Alerts
+    from catchwater.runtimes.planning import open_project, plan_project
+    from catchwater.runtimes.records import Records
+
+    wiring = open_project(project, env)
+    records = Records(wiring.state)
+    if test:
+        plan = plan_project(wiring).plan
+        refused = Alerts(plan, records, wiring.notifier).test()
+        if refused:
+            raise refused[0]
+    found = records.alerts()
+    emit(found) if as_json else typer.echo(show.alerts(found))
+
+
+def verify(project: ProjectFolder = Path("."), env: Env = "local", as_json: Json = False) -> None:
+    """Read every log to its end: the chain, and every file's size and hash."""
+    from catchwater.runtimes.planning import applied_plan, open_project
+    from catchwater.runtimes.verify import verify as check
+
+    wiring = open_project(project, env)
+    plan = applied_plan(wiring.state)
+    if plan is None:
+        raise UseError("nothing has run here yet", next_step=f"catchwater run {project}")
+    found = check(plan, wiring)
+    if as_json:
+        emit(found)
+    else:
+        for log in found["logs"]:
+            typer.echo(f"{log['log']}  {log['batches']} batches  {log['files']} files  {log['bytes']:,} bytes")
+        for problem in found["problems"]:
+            typer.echo(f"{typer.style('wrong', fg='red')}: {problem}")
+    raise typer.Exit(1 if found["problems"] else 0)
+
+
+COMMANDS = {
+    "query": query, "status": status, "runs": runs, "logs": logs, "alerts": alerts, "verify": verify,
+}  # fmt: skip

@@ -1,0 +1,217 @@
+"""run, up, serve, demo, publish: what makes data move."""
+
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from catchwater.cli.options import Env, Json, ProjectFolder, emit
+from catchwater.errors import MissingExtra, UseError
+
+if TYPE_CHECKING:
+    from catchwater.runtimes.local import Runtime
+    from catchwater.runtimes.up import Loop
+    from catchwater.wiring import Wiring
+
+Port = Annotated[int, typer.Option("--port", help="Port of the API and the console; 0 takes a free one.")]
+Host = Annotated[str, typer.Option("--host", help="Address to listen on; loopback unless told otherwise.")]
+
+
+def _runtime(wiring: "Wiring", quiet: bool) -> "Runtime":
+    from catchwater.cli import show
+    from catchwater.runtimes.local import Runtime
+
+    def progress(outcome: Any) -> None:
+        if outcome.moved or outcome.failed:
+            typer.echo(show.outcome(outcome))
+
+    return Runtime(wiring, None if quiet else progress)
+
+
+def run(project: ProjectFolder = Path("."), env: Env = "local", as_json: Json = False) -> None:
+    """Every stage until nothing is left to do, then exit (3: partly done, and it says what)."""
+    from catchwater.cli import show
+    from catchwater.runtimes.planning import open_project
+
+    wiring = open_project(project, env)
+    runtime = _runtime(wiring, as_json)
+    report = runtime.run()
+    wiring.close()
+    if as_json:
+        emit(report.as_dict())
+    else:
+        _after(runtime, report.moved, show.report(report, str(project)), project)
+    raise typer.Exit(report.exit_code)
+
+
+def _after(runtime: "Runtime", moved: bool, text: str, project: Path) -> None:
+    if not moved and not text:
+        typer.echo("nothing new")
+    if text:
+        typer.echo(text)
+    models = [model for model in runtime.plan.models if model.materialized != "view"]
+    if models:
+        model = next((m for m in models if m.references), models[0])
+        name = f"{model.name}_current" if model.history else model.name
+        where = "" if str(project) == "." else f" {project}"
+        typer.echo(f'next: catchwater query "from {name} limit 5"{where}  ·  catchwater up{where}')
+
+
+def up(
+    project: ProjectFolder = Path("."), env: Env = "local", host: Host = "127.0.0.1", port: Port = 8484
+) -> None:
+    """The whole platform: schedules, topics, API and console, until Ctrl-C."""
+    from catchwater.runtimes.planning import open_project
+
+    wiring = open_project(project, env)
+    hold_up(wiring, host, port, None)
+
+
+def hold_up(wiring: "Wiring", host: str, port: int, beside: Any) -> None:
+    """Run the loop and the API until a signal; `beside(stopping)` runs in a thread of its own."""
+    from catchwater.cli import show
+    from catchwater.runtimes.up import Loop, only_one
+
+    with only_one(wiring.state):
+        runtime = _runtime(wiring, False)
+
+        def tell(report: Any) -> None:
+            text = show.report(report, str(wiring.loaded.folder))
+            if text:
+                typer.echo(text)
+
+        loop = Loop(runtime, tell)
+        _signals(loop)
+        with _listening(runtime, loop, host, port) as url:
+            typer.echo(f"console  {url}/    API  {url}/v1/tables    stop with Ctrl-C")
+            if beside is not None:
+                threading.Thread(target=beside, args=[loop.stopping], daemon=True).start()
+            loop.run()
+        typer.echo("stopped; everything committed is kept")
+        wiring.close()
+
+
+def _signals(loop: "Loop") -> None:
+    def ask(signum: int, frame: object) -> None:
+        if loop.stopping.is_set():
+            raise KeyboardInterrupt
+        typer.echo("stopping after the step at hand; once more stops now")
+        loop.stop()
+
+    signal.signal(signal.SIGTERM, ask)
+    signal.signal(signal.SIGINT, ask)
+
+
+@contextmanager
+def _listening(runtime: "Runtime", loop: "Loop | None", host: str, port: int) -> Iterator[str]:
+    try:
+        import uvicorn
+    except ImportError as error:
+        raise MissingExtra("uvicorn", "api") from error
+    from catchwater.runtimes.operations import LocalOperations
+    from catchwater.runtimes.sockets import bind
+    from catchwater.serve.access import Access, Keys
+    from catchwater.serve.api import create_app
+
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    listener, loopback = bind(host, port)
+    wiring = runtime.wiring
+    free = loopback and runtime.plan.environment == "local"
+    access = Access(runtime.plan, Keys(wiring.state / "keys.json"), open_on_loopback=free)
+    api = next((step for step in runtime.plan.steps if step.name == "serve:api"), None)
+    step = api or runtime.plan.step("serve:console")
+    ports = wiring.open(runtime.plan, step)
+    assert ports.warehouse is not None  # noqa: S101 (a serve step is opened with its warehouse)
+    application = create_app(runtime.plan, ports.warehouse, LocalOperations(runtime, loop), access, loopback)
+    server = uvicorn.Server(uvicorn.Config(application, log_level="warning", access_log=False))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    try:
+        yield "http://{}:{}".format(*listener.getsockname()[:2])
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        listener.close()
+
+
+def serve(
+    project: ProjectFolder = Path("."), env: Env = "local", host: Host = "127.0.0.1", port: Port = 8484
+) -> None:
+    """The API and the console alone, on the warehouse as last published."""
+    from catchwater.runtimes.planning import open_project
+
+    runtime = _runtime(open_project(project, env), True)
+    stopping = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    signal.signal(signal.SIGINT, lambda *_: stopping.set())
+    with _listening(runtime, None, host, port) as url:
+        typer.echo(f"console  {url}/    API  {url}/v1/tables    stop with Ctrl-C")
+        stopping.wait()
+
+
+def publish(
+    topic: Annotated[str, typer.Argument(help="The topic's name.")],
+    file: Annotated[str, typer.Argument(help="One JSON message a line; - reads standard input.")] = "-",
+    project: ProjectFolder = Path("."),
+    message: Annotated[list[str] | None, typer.Option("--message", "-m", help="A message; may be repeated.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Publish messages; returns when they are on disk."""
+    from catchwater.runtimes.planning import open_project
+
+    wiring = open_project(project)
+    declared = wiring.loaded.project.sources.get(topic)
+    if declared is None or declared.kind != "topic":
+        known = [name for name, source in wiring.loaded.project.sources.items() if source.kind == "topic"]
+        raise UseError(f"{topic} is no topic of this project", next_step=f"use one of: {', '.join(known) or 'none'}")
+    if message:
+        lines = [text.encode() for text in message]
+    else:
+        data = sys.stdin.buffer.read() if file == "-" else _bytes(file)
+        lines = [line for line in data.splitlines() if line.strip()]
+    count = wiring.topic(topic).publish(lines)
+    emit({"topic": topic, "published": count}) if as_json else typer.echo(f"{topic}: {count} messages on disk")
+
+
+def _bytes(file: str) -> bytes:
+    try:
+        return Path(file).read_bytes()
+    except OSError as error:
+        raise UseError(f"{file} can't be read: {error.strerror}") from error
+
+
+def demo(
+    name: Annotated[str, typer.Argument(help="totesys, github_activity, events, open_data or shop.")],
+    folder: Annotated[Path | None, typer.Argument(help="Where to put it.", metavar="[DIR]")] = None,
+    once: Annotated[bool, typer.Option("--once", help="End after the first complete pass.")] = False,
+    port: Port = 8484,
+    as_json: Json = False,
+) -> None:
+    """An example, whole, on real servers of its own: the database, the files, the messages, the mail."""
+    from catchwater.cli import show
+    from catchwater.runtimes.demo import Demo
+
+    target = folder or Path(f"catchwater-{name}")
+    going_on = not (once or as_json) and sys.stdout.isatty()
+    with Demo(name, target) as shown:
+        if not as_json:
+            typer.echo(f"{target}: the example {name}; its servers run for as long as this command")
+        runtime = _runtime(shown.wiring, as_json)
+        result = shown.once(runtime)
+        if as_json:
+            emit(result)
+        else:
+            typer.echo(show.demo(result))
+        if going_on:
+            hold_up(shown.wiring, "127.0.0.1", port, shown.live)
+        shown.wiring.close()
+    raise typer.Exit(result["exit"])
+
+
+COMMANDS = {"run": run, "up": up, "serve": serve, "demo": demo, "publish": publish}

@@ -1,0 +1,153 @@
+"""What changed between the rows held and the rows there are now; DuckDB compares, no row passes through Python."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from catchwater.errors import ModelFailed
+from catchwater.lake.read import KEYLESS_KEY
+from catchwater.project.names import literal, quote
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+@dataclass(frozen=True)
+class Counts:
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+
+    @property
+    def upserts(self) -> int:
+        return self.added + self.changed
+
+
+def difference(
+    con: "duckdb.DuckDBPyConnection",
+    new: str,
+    held: str,
+    columns: Sequence[str],
+    key: Sequence[str],
+    into: str,
+) -> Counts:
+    """Make the temporary tables `<into>_upserts` and `<into>_removed` that lead from `held` to `new`.
+
+    `new`, `held` and `into` are unquoted names of relations that each have `columns`, in any order; make `new` a
+    table, since it is read more than once. With a key: the rows of `new` that `held` lacks or has with another
+    value (IS DISTINCT FROM: NULL and NaN equal themselves), and the rows of `held` whose key is gone. With an empty
+    key both are multisets: the two tables have `_version` (hash of the row) and `_occurrence` (from 1 among equal
+    rows) after the columns, and so must `held`. Raises ModelFailed when a key of `new` is NULL or stands twice."""
+    if key:
+        check_key(con, new, key)
+        return _keyed(con, (new, held), columns, key, into)
+    return _keyless(con, (new, held), columns, into)
+
+
+def check_key(con: "duckdb.DuckDBPyConnection", relation: str, key: Sequence[str]) -> None:
+    """Raises ModelFailed naming a key value that is NULL or stands more than once, and how often."""
+    names = ", ".join(quote(name) for name in key)
+    missing = " OR ".join(f"{quote(name)} IS NULL" for name in key)
+    label = f"({', '.join(key)})" if len(key) > 1 else key[0]
+    nulls = _count(con, f"SELECT count(*) FROM {quote(relation)} WHERE {missing}")
+    if nulls:
+        raise ModelFailed(f"the key {label} is NULL in {nulls} rows", where=relation)
+    twice = con.execute(
+        f"SELECT {names}, count(*) AS n FROM {quote(relation)} GROUP BY {names} HAVING count(*) > 1 "
+        f"ORDER BY ALL LIMIT 1"
+    ).fetchone()
+    if twice:
+        value = ", ".join(repr(part) if isinstance(part, str) else str(part) for part in twice[:-1])
+        raise ModelFailed(
+            f"the key {label} isn't unique: {value} stands {twice[-1]} times",
+            where=relation,
+            next_step="choose a key that is unique, or remove the duplicates in the SELECT",
+        )
+
+
+def _keyed(
+    con: "duckdb.DuckDBPyConnection", pair: tuple[str, str], columns: Sequence[str], key: Sequence[str], into: str
+) -> Counts:
+    new, held = (quote(name) for name in pair)
+    fields = ", ".join(f"n.{quote(name)}" for name in columns)
+    match = " AND ".join(f"n.{quote(name)} = h.{quote(name)}" for name in key)
+    rest = [name for name in columns if name not in key]
+    differs = " OR ".join(f"n.{quote(name)} IS DISTINCT FROM h.{quote(name)}" for name in rest) or "false"
+    upserts, removed = quote(f"{into}_upserts"), quote(f"{into}_removed")
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE {removed} AS "
+        f"SELECT {fields} FROM {held} AS n ANTI JOIN {new} AS h ON {match}"
+    )
+    gone = _count(con, f"SELECT count(*) FROM {removed}")
+    kept = _count(con, f"SELECT count(*) FROM {held}") - gone
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE {upserts} AS "
+        f"SELECT {fields} FROM {new} AS n LEFT JOIN {held} AS h ON {match} "
+        f"WHERE h.{quote(key[0])} IS NULL OR {differs}"
+    )
+    total = _count(con, f"SELECT count(*) FROM {upserts}")
+    added = _count(con, f"SELECT count(*) FROM {new}") - kept
+    return Counts(added=added, changed=total - added, removed=gone)
+
+
+def _keyless(con: "duckdb.DuckDBPyConnection", pair: tuple[str, str], columns: Sequence[str], into: str) -> Counts:
+    new, held = (quote(name) for name in pair)
+    fields = ", ".join(quote(name) for name in columns)
+    upserts, removed, numbered = (quote(f"{into}_{name}") for name in ("upserts", "removed", "numbered"))
+    version, occurrence = (quote(name) for name in KEYLESS_KEY)
+    with _utc(con):
+        con.execute(
+            f"CREATE OR REPLACE TEMP TABLE {numbered} AS SELECT *, "
+            f"row_number() OVER (PARTITION BY {version})::INTEGER AS {occurrence} "
+            f"FROM (SELECT {fields}, {row_hash(con, pair[0], columns)} AS {version} FROM {new})"
+        )
+    using = f"USING ({version}, {occurrence})"
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE {upserts} AS SELECT n.* FROM {numbered} AS n ANTI JOIN {held} AS h {using}"
+    )
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE {removed} AS SELECT {fields}, {version}, {occurrence} "
+        f"FROM {held} AS h ANTI JOIN {numbered} AS n {using}"
+    )
+    con.execute(f"DROP TABLE {numbered}")
+    count = [_count(con, f"SELECT count(*) FROM {name}") for name in (upserts, removed)]
+    return Counts(added=count[0], removed=count[1])
+
+
+def row_hash(con: "duckdb.DuckDBPyConnection", relation: str, columns: Sequence[str]) -> str:
+    """An expression that gives 32 hexadecimal digits of the SHA-256 of a row's values, written so that different
+    rows have different texts. The session's time zone must be UTC."""
+    types = dict(con.execute(f"SELECT column_name, column_type FROM (DESCRIBE {quote(relation)})").fetchall())
+    parts = [_text(quote(name), types[name]) for name in columns]
+    return f"left(sha256(concat_ws(',', {', '.join(parts)})), 32)"
+
+
+def _text(name: str, kind: str) -> str:
+    """A text with its length in front, so that neither a comma nor the word NULL can be mistaken."""
+    nested = any(mark in kind for mark in ("[", "STRUCT", "MAP", "UNION"))
+    # to_json marks where a text ends inside a nested value, the plain text tells what JSON rounds
+    text = f"concat({name}::VARCHAR, to_json({name})::VARCHAR)" if nested else f"{name}::VARCHAR"
+    return f"CASE WHEN {name} IS NULL THEN '-' ELSE concat(strlen({text}), ':', {text}) END"
+
+
+@contextmanager
+def _utc(con: "duckdb.DuckDBPyConnection") -> Iterator[None]:
+    (zone,) = _row(con, "SELECT current_setting('TimeZone')")
+    con.execute("SET TimeZone = 'UTC'")
+    try:
+        yield
+    finally:
+        con.execute(f"SET TimeZone = {literal(zone)}")
+
+
+def _count(con: "duckdb.DuckDBPyConnection", sql: str) -> int:
+    (count,) = _row(con, sql)
+    return int(count)
+
+
+def _row(con: "duckdb.DuckDBPyConnection", sql: str) -> tuple[Any, ...]:
+    row = con.execute(sql).fetchone()
+    if row is None:
+        raise ModelFailed("a count gave no row", where=sql)
+    return row

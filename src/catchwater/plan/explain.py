@@ -1,0 +1,140 @@
+"""A plan in words, and what differs between two; text and plain data, nothing is printed here."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from catchwater.plan.plan import Model, Plan
+
+
+@dataclass(frozen=True)
+class Change:
+    """`sign` is + (new), - (gone) or ~ (different)."""
+
+    area: str
+    sign: str
+    what: str
+    detail: str = ""
+
+
+def _compare(area: str, old: dict[str, str], new: dict[str, str]) -> Iterable[Change]:
+    for name in sorted(old.keys() | new.keys()):
+        if name not in new:
+            yield Change(area, "-", name)
+        elif name not in old:
+            yield Change(area, "+", name, new[name])
+        elif old[name] != new[name]:
+            yield Change(area, "~", name, f"{old[name]} → {new[name]}")
+
+
+def _columns(model: Model) -> dict[str, str]:
+    return {f"{model.name}.{column.name}": column.type for column in model.columns}
+
+
+def _data(old: Plan | None, new: Plan) -> Iterable[Change]:
+    before = {model.name: model for model in old.models} if old else {}
+    after = {model.name: model for model in new.models}
+    yield from _compare(
+        "data",
+        {name: model.materialized for name, model in before.items()},
+        {name: model.materialized for name, model in after.items()},
+    )
+    for name in sorted(before.keys() & after.keys()):
+        yield from _compare("data", _columns(before[name]), _columns(after[name]))
+        if before[name].digest != after[name].digest and before[name].columns == after[name].columns:
+            yield Change("data", "~", name, "its rows are computed again, and the difference is committed")
+
+
+def _tables(plan: Plan | None) -> dict[str, str]:
+    if plan is None:
+        return {}
+    return {
+        f"{source.name}.{table.name}": ", ".join(table.key) or "no key"
+        for source in plan.sources
+        for table in source.tables
+    }
+
+
+def _triggers(plan: Plan | None) -> dict[str, str]:
+    found: dict[str, list[str]] = {}
+    for trigger in plan.triggers if plan else ():
+        found.setdefault(trigger.step, []).append(f"{trigger.kind} {trigger.detail}".strip())
+    return {step: ", ".join(sorted(details)) for step, details in found.items()}
+
+
+def _steps(plan: Plan | None) -> dict[str, str]:
+    return {step.name: step.engine for step in plan.steps} if plan else {}
+
+
+def _grants(plan: Plan | None) -> dict[str, str]:
+    found = plan.grants if plan else ()
+    return {f"{grant.step}  {grant.action}  {grant.resource}": f"because {grant.because}" for grant in found}
+
+
+def diff(old: Plan | None, new: Plan) -> list[Change]:
+    """Everything that differs, by area: sources, data, steps, grants."""
+    reasons = dict.fromkeys(_grants(old), "")
+    grants = [
+        Change("grants", "+" if key in _grants(new) else "-", key, _grants(new).get(key, ""))
+        for key in sorted(_grants(new).keys() ^ reasons.keys())
+    ]
+    return [
+        *_compare("sources", _tables(old), _tables(new)),
+        *_data(old, new),
+        *_compare("steps", _steps(old), _steps(new)),
+        *_compare("wakes", _triggers(old), _triggers(new)),
+        *grants,
+    ]
+
+
+def lines(old: Plan | None, new: Plan) -> list[str]:
+    """The diff as it is printed: one line a change, the area named once."""
+    changes = diff(old, new)
+    if not changes:
+        return ["nothing differs from the plan that was applied last"]
+    text, area = [], ""
+    for change in changes:
+        lead = change.area if change.area != area else ""
+        area = change.area
+        text.append(f"{lead:<9}{change.sign} {change.what}" + (f"  {change.detail}" if change.detail else ""))
+    return text
+
+
+def summary(plan: Plan) -> list[str]:
+    """What the plan is, a line each for sources, models and steps."""
+    text = []
+    wakes = _triggers(plan)
+    for source in plan.sources:
+        woken = wakes.get(f"ingest:{source.name}", "")
+        text.append(f"{'source':<9}{source.name}  {source.kind}, {len(source.tables)} tables, wakes on {woken}")
+    for model in plan.models:
+        text.append(f"{'model':<9}{model.name}  {model.materialized}: {model.reason}")
+    text.append(f"{'load':<9}{plan.warehouse['kind']}  wakes on {_kinds(plan)}")
+    return text
+
+
+def _kinds(plan: Plan) -> str:
+    load = next(step.name for step in plan.steps if step.stage == "load")
+    found = {f"schedule {t.detail}" if t.kind == "schedule" else t.kind for t in plan.triggers if t.step == load}
+    return ", ".join(sorted(found))
+
+
+def as_dict(old: Plan | None, new: Plan) -> dict[str, Any]:
+    return {
+        "project": new.project,
+        "environment": new.environment,
+        "digest": new.digest,
+        "against": old.digest if old else None,
+        "changes": [asdict(change) for change in diff(old, new)],
+    }
+
+
+def defaults(declared: dict[str, Any], prefix: Sequence[str] = ()) -> list[str]:
+    """Every setting with its value in this environment, as `a.b.c = value`."""
+    text = []
+    for key, value in declared.items():
+        if isinstance(value, dict) and value:
+            text += defaults(value, [*prefix, str(key)])
+        else:
+            text.append(f"{'.'.join([*prefix, str(key)])} = {value}")
+    return text

@@ -1,0 +1,103 @@
+"""Grants, derived from the edges of the graph and never written: one action on one resource, with its reason."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from catchwater.plan.plan import Grant, Model, Step
+from catchwater.project.schema import Project, Source
+from catchwater.project.tables import TableSchema
+
+
+def _log(step: str, log: str, because: str, *, own: bool = False) -> Iterable[Grant]:
+    yield Grant(step, "read", f"{log}/*", because)
+    yield Grant(step, "list", f"{log}/*", "a missing number answers 404 only with the right to list")
+    if own:
+        yield Grant(step, "create", f"{log}/*", because)
+
+
+def secrets_of(source: Source) -> tuple[str, ...]:
+    """The names in the environment's secret store that a source reads."""
+    import re
+
+    dumped = source.model_dump(mode="json")
+    named = [dumped["secret"]] if dumped.get("secret") else []
+    inline = [
+        name
+        for value in dumped.values()
+        if isinstance(value, str)
+        for name in re.findall(r"\$\{secret:([^}]+)\}", value)
+    ]
+    return tuple(sorted({*named, *inline}))
+
+
+def _ingest(
+    step: Step, source: Source, tables: Sequence[TableSchema], listens: bool
+) -> Iterable[Grant]:
+    action = "consume" if listens else "read"
+    for table in tables:
+        yield Grant(step.name, action, f"{step.source}.{table.name}", f"{step.source} has {table.name}")
+    for name in secrets_of(source):
+        yield Grant(step.name, "read", f"secret/{name}", f"{step.source} is opened with it")
+    yield from _log(step.name, f"ingestion/{step.source}", f"the log of {step.source}", own=True)
+    yield Grant(step.name, "create", "ingestion/_runs/*", "every run leaves its record")
+
+
+def _process(step: Step, models: Sequence[Model]) -> Iterable[Grant]:
+    for model in models:
+        if model.name not in step.models:
+            continue
+        for read in model.reads:
+            yield from _log(step.name, read.log, f"{model.name} reads {read.table}")
+        if model.materialized != "view":
+            yield from _log(step.name, f"processed/{model.name}", f"the log of {model.name}", own=True)
+
+
+def _load(step: Step, project: Project, models: Sequence[Model]) -> Iterable[Grant]:
+    for model in models:
+        if model.materialized != "view":
+            yield from _log(step.name, f"processed/{model.name}", f"{model.name} is loaded")
+        yield Grant(step.name, "apply", f"warehouse/{model.name}", f"{model.name} is a table of the warehouse")
+    secret = getattr(project.warehouse, "secret", None)
+    if secret:
+        yield Grant(step.name, "read", f"secret/{secret}", "the warehouse is opened with it")
+
+
+def _serve(step: Step, project: Project) -> Iterable[Grant]:
+    yield Grant(step.name, "read", "warehouse/*", "it answers from the warehouse")
+    yield Grant(step.name, "read", "ingestion/_runs/*", "it shows the runs")
+    if step.name != "serve:api":
+        return
+    for name, source in sorted(project.sources.items()):
+        if source.kind == "topic":
+            yield Grant(step.name, "publish", f"topic/{name}", f"POST /v1/topics/{name}/messages")
+        elif source.kind == "github" and source.origin == "webhook":
+            yield Grant(step.name, "publish", f"topic/{name}", f"POST /v1/webhooks/{name}")
+            for secret in secrets_of(source):
+                yield Grant(step.name, "read", f"secret/{secret}", f"checks the signatures of {name}")
+
+
+def derive(
+    project: Project,
+    steps: Sequence[Step],
+    tables: Mapping[str, Sequence[TableSchema]],
+    models: Sequence[Model],
+) -> tuple[Grant, ...]:
+    """All grants of all steps, one per (step, action, resource), the first reason kept."""
+    found: dict[tuple[str, str, str], Grant] = {}
+    for step in steps:
+        for grant in _of(step, project, tables, models):
+            found.setdefault((grant.step, grant.action, grant.resource), grant)
+    return tuple(found[key] for key in sorted(found))
+
+
+def _of(
+    step: Step, project: Project, tables: Mapping[str, Sequence[TableSchema]], models: Sequence[Model]
+) -> Iterable[Grant]:
+    if step.stage == "ingest":
+        source = project.sources[step.source]
+        listens = source.kind == "topic" or (source.kind == "github" and source.origin == "webhook")
+        return _ingest(step, source, tables[step.source], listens)
+    if step.stage == "process":
+        return _process(step, models)
+    if step.stage == "load":
+        return _load(step, project, models)
+    return _serve(step, project)

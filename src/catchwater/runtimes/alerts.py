@@ -1,0 +1,78 @@
+"""Who hears of what: failure, recovery, stale, success; repeated failures are one conversation, not a flood."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from catchwater.errors import CatchwaterError
+from catchwater.plan.plan import Plan
+from catchwater.ports import Notice, Notifier
+from catchwater.runtimes.records import Records, utc
+from catchwater.stages.outcome import Outcome
+
+
+class Alerts:
+    """Sends notices by the plan's rules; one that isn't accepted is recorded and never fails a run."""
+
+    def __init__(self, plan: Plan, records: Records, notifier: Callable[[str], Notifier]) -> None:
+        self._plan, self._records, self._notifier = plan, records, notifier
+
+    def review(self, run: int, outcomes: Sequence[Outcome], moved: bool) -> None:
+        """Failures that are new, recoveries of those that ended, quarantined rows, and a success if all went well."""
+        for outcome in outcomes:
+            if outcome.failed:
+                self._failure(run, outcome)
+            else:
+                self._recovery(run, outcome)
+        held = sum(outcome.quarantined for outcome in outcomes)
+        if held:
+            body = f"{held} rows were set aside with their reasons; the others went through.\n"
+            body += f"  next: catchwater runs {run} --quarantine"
+            self.send("failure", "quarantine", f"{held} rows quarantined", body, run)
+        if moved and not any(outcome.failed for outcome in outcomes):
+            self.send("success", "run", f"run {run} done", _summary(outcomes), run)
+
+    def _failure(self, run: int, outcome: Outcome) -> None:
+        message = "\n\n".join(failure.message for failure in outcome.failures)
+        first = self._records.failed(outcome.step, message, "", run) == 1
+        if first:
+            self.send("failure", outcome.step, f"{outcome.step} failed", message, run)
+
+    def _recovery(self, run: int, outcome: Outcome) -> None:
+        before = self._records.succeeded(outcome.step)
+        if before:
+            body = f"failing since {before['failing_since']}, {before['failures']} times; well again now"
+            self.send("recovery", outcome.step, f"{outcome.step} recovered", body, run)
+
+    def freshness(self, sources: Iterable[Mapping[str, Any]]) -> None:
+        """Tell once when a source's age passes the promise, and once when it is fresh again."""
+        for source in sources:
+            name, age = source["name"], source["freshness_seconds"]
+            if source["stale"] and self._records.mark(f"stale:{name}", utc()):
+                self.send("stale", f"ingest:{name}", f"{name} is stale", f"{name} is {age:.0f} s old", 0)
+            elif not source["stale"] and self._records.mark(f"stale:{name}", None):
+                self.send("recovery", f"ingest:{name}", f"{name} is fresh again", f"{age or 0:.0f} s old", 0)
+
+    def send(self, event: str, step: str, subject: str, body: str, run: int) -> None:
+        """Send to every rule that wants this event."""
+        plan = self._plan
+        notice = Notice(
+            event, plan.project, plan.environment, step, f"[{plan.project}] {subject}", body, str(run or "")
+        )
+        for rule in plan.alerts:
+            if event not in rule.events:
+                continue
+            error = None
+            try:
+                self._notifier(rule.notify).send(rule.to, notice)
+            except CatchwaterError as refused:
+                error = str(refused)
+                self._records.log(run, "warning", step, f"an alert wasn't sent: {error}", {})
+            self._records.alerted(event, step, notice.subject, rule.notify, error)
+
+
+def _summary(outcomes: Sequence[Outcome]) -> str:
+    return "\n".join(
+        f"{outcome.step}: {outcome.rows_in} rows in, {outcome.rows_out} out, {outcome.seconds:.1f} s"
+        for outcome in outcomes
+        if outcome.moved
+    )

@@ -1,0 +1,251 @@
+"""One machine: from a wake to steps to stages, with a record of each run; what is done is decided by the logs."""
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from catchwater.errors import AlreadyExists, CatchwaterError
+from catchwater.plan.plan import Plan, Step
+from catchwater.runtimes import planning
+from catchwater.runtimes.alerts import Alerts
+from catchwater.runtimes.records import Records, utc
+from catchwater.stages.ingest import ingest
+from catchwater.stages.load import load
+from catchwater.stages.outcome import Failure, Outcome
+from catchwater.stages.process import process
+from catchwater.wiring import Wiring
+
+STAGES = {"ingest": ingest, "process": process, "load": load}
+PASSES = 10
+logger = logging.getLogger("catchwater")
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """What one run did; `state` is done | partly | failed."""
+
+    number: int
+    id: str
+    trigger: str
+    started: str
+    seconds: float
+    state: str
+    quarantined: int
+    outcomes: tuple[Outcome, ...]
+    moved: bool
+
+    @property
+    def exit_code(self) -> int:
+        return {"done": 0, "failed": 1, "partly": 3}[self.state]
+
+    def as_dict(self) -> dict[str, Any]:
+        steps = [_step(outcome) for outcome in self.outcomes]
+        errors = [step["error"] for step in steps if step["error"]]
+        return {
+            "number": self.number,
+            "id": self.id,
+            "trigger": self.trigger,
+            "started": self.started,
+            "seconds": round(self.seconds, 3),
+            "state": self.state,
+            "quarantined": self.quarantined,
+            "error": errors[0] if errors else None,
+            "steps": steps,
+        }
+
+
+def _step(outcome: Outcome) -> dict[str, Any]:
+    state = "failed" if outcome.failed else "partly" if outcome.quarantined else "done"
+    return {
+        "name": outcome.step,
+        "stage": outcome.stage,
+        "state": state if outcome.moved or outcome.failed else "nothing",
+        "seconds": round(outcome.seconds, 3),
+        "rows": outcome.rows_in,
+        "written": outcome.rows_out,
+        "added": outcome.added,
+        "changed": outcome.changed,
+        "removed": outcome.removed,
+        "quarantined": outcome.quarantined,
+        "batches": [f"{ref.log}/{ref.seq}" for ref in outcome.batches],
+        "tables": {name: asdict(table) for name, table in outcome.tables.items()},
+        "notes": list(outcome.notes),
+        "error": outcome.failures[0].message if outcome.failures else None,
+        "failures": [asdict(failure) for failure in outcome.failures],
+    }
+
+
+class Runtime:
+    """Executes the steps of a project's plan in this process, one at a time."""
+
+    def __init__(self, wiring: Wiring, progress: Callable[[Outcome], None] | None = None) -> None:
+        self.wiring = wiring
+        self.records = Records(wiring.state)
+        self._progress = progress or (lambda outcome: None)
+        self.plan: Plan
+        self.changed = False
+        self.replan()
+
+    def replan(self) -> None:
+        """Plan again and apply; raises what is wrong, and then the plan stays what it was."""
+        planned = planning.plan_project(self.wiring)
+        self.plan = planned.plan
+        self.changed = planning.apply(self.plan, self.wiring.state) or self.changed
+        self.alerts = Alerts(self.plan, self.records, self.wiring.notifier)
+
+    def run(self, trigger: str = "command", number: tuple[int, str] | None = None) -> RunReport:
+        """Wake every step, whatever its trigger, until a whole pass commits nothing."""
+        return self._recorded(trigger, number, self._all, keep=True)
+
+    def wake(self, steps: Iterable[str], trigger: str) -> RunReport:
+        """Wake these steps, then those whose triggers their batches are; leaves no record if nothing moved."""
+        wanted = set(steps)
+        return self._recorded(trigger, None, lambda run: self._chain(wanted, run), keep=False)
+
+    def _recorded(
+        self,
+        trigger: str,
+        number: tuple[int, str] | None,
+        work: Callable[[tuple[int, str]], list[Outcome]],
+        keep: bool,
+    ) -> RunReport:
+        if number is None:
+            begun, run, _ = self.records.begin(trigger)
+            number = begun, run
+        started, began = utc(), time.monotonic()
+        outcomes = merge(work(number))
+        report = RunReport(
+            number[0],
+            number[1],
+            trigger,
+            started,
+            time.monotonic() - began,
+            _state(outcomes),
+            sum(outcome.quarantined for outcome in outcomes),
+            tuple(outcomes),
+            any(outcome.moved for outcome in outcomes),
+        )
+        if keep or report.moved or report.state != "done":
+            self._keep(report)
+        else:
+            self.records.forget(report.number)
+        self.alerts.review(report.number, outcomes, report.moved)
+        return report
+
+    def _keep(self, report: RunReport) -> None:
+        data = report.as_dict()
+        self.records.end(report.number, data)
+        store = self.wiring.store("ingestion")
+        body = json.dumps(data, sort_keys=True, ensure_ascii=False).encode()
+        try:
+            store.create(f"_runs/{report.id}.json", body)
+        except AlreadyExists:
+            logger.debug("run record %s was there", report.id)
+        except CatchwaterError as error:
+            self.records.log(report.number, "warning", "", f"the run record wasn't stored: {error}", {})
+
+    def _all(self, run: tuple[int, str]) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        broken: set[str] = set()
+        for _ in range(PASSES):
+            moved = False
+            for step in self._ordered([step.name for step in self.plan.steps]):
+                if step.name in broken:
+                    continue
+                outcome = self._execute(step, run)
+                outcomes.append(outcome)
+                moved = moved or outcome.moved
+                if outcome.failed:
+                    broken.add(step.name)
+            if not moved:
+                break
+        return outcomes
+
+    def _chain(self, wanted: set[str], run: tuple[int, str]) -> list[Outcome]:
+        outcomes = []
+        while wanted:
+            step = self._ordered(wanted)[0]
+            wanted.discard(step.name)
+            outcome = self._execute(step, run)
+            outcomes.append(outcome)
+            logs = {ref.log for ref in outcome.batches}
+            wanted |= {t.step for t in self.plan.triggers if t.kind == "batch" and t.detail in logs}
+        return outcomes
+
+    def _ordered(self, wanted: Iterable[str]) -> list[Step]:
+        """Ingests, then groups after those that they read, then the load."""
+        names = set(wanted)
+        steps = [step for step in self.plan.steps if step.name in names and step.stage in STAGES]
+        rank = {"ingest": 0, "process": 1, "load": 2}
+        return sorted(steps, key=lambda step: (rank[step.stage], step.name))
+
+    def _execute(self, step: Step, run: tuple[int, str]) -> Outcome:
+        began = time.monotonic()
+        try:
+            ports = self.wiring.open(self.plan, step)
+            outcome = STAGES[step.stage](ports, self.plan, step, run[1])
+            if outcome.moved and step.stage == "ingest" and self._drifted(step):
+                self.replan()
+        except CatchwaterError as error:
+            outcome = _failed(step, error, time.monotonic() - began)
+        except Exception as error:
+            logger.exception("step %s", step.name)
+            outcome = _failed(step, error, time.monotonic() - began)
+        self._note(outcome, run[0])
+        self._progress(outcome)
+        return outcome
+
+    def _drifted(self, step: Step) -> bool:
+        """Whether a source's tables are no longer those of the plan."""
+        from catchwater.lake.log import Log
+
+        head = Log(self.wiring.store("ingestion"), f"ingestion/{step.source}").head()
+        if head is None:
+            return False
+        planned = {
+            table.name: [(c.name, c.type) for c in table.columns] for table in self.plan.source(step.source).tables
+        }
+        return any(
+            [(c.name, c.type) for c in head.tables[name].schema] != columns
+            for name, columns in planned.items()
+            if name in head.tables
+        )
+
+    def _note(self, outcome: Outcome, run: int) -> None:
+        for note in outcome.notes:
+            self.records.log(run, "warning", outcome.step, note, {})
+        for failure in outcome.failures:
+            self.records.log(run, "error", outcome.step, failure.message, asdict(failure))
+        if outcome.moved:
+            fields = {k: v for k, v in _step(outcome).items() if k not in ("tables", "notes", "failures")}
+            self.records.log(run, "info", outcome.step, "committed", fields)
+        for name in ("rows_in", "rows_out", "quarantined", "seconds"):
+            self.records.add(f"{outcome.stage}_{name}", getattr(outcome, name))
+        self.records.add(f"{outcome.stage}_failures", len(outcome.failures))
+
+
+def _failed(step: Step, error: Exception, seconds: float) -> Outcome:
+    if isinstance(error, CatchwaterError):
+        message = str(error)
+    else:
+        message = f"a fault in Catchwater itself: {type(error).__name__}: {error}"
+    failure = Failure(step.source or step.name, type(error).__name__, message)
+    return Outcome(step.name, step.stage, seconds=seconds, failures=(failure,))
+
+
+def _state(outcomes: Sequence[Outcome]) -> str:
+    if any(outcome.failed for outcome in outcomes):
+        return "failed"
+    return "partly" if any(outcome.quarantined for outcome in outcomes) else "done"
+
+
+def merge(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """One outcome per step, summed over the passes of a run."""
+    merged: dict[str, Outcome] = {}
+    for outcome in outcomes:
+        held = merged.get(outcome.step)
+        merged[outcome.step] = held.plus(outcome) if held else outcome
+    return list(merged.values())

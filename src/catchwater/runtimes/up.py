@@ -1,0 +1,121 @@
+"""`catchwater up`: the scheduler, the topics and the API's wishes in one loop, until it is told to stop."""
+
+import fcntl
+import logging
+import os
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from catchwater.errors import AlreadyRunning, CatchwaterError
+from catchwater.runtimes.local import RunReport, Runtime
+from catchwater.runtimes.schedule import due
+from catchwater.runtimes.status import status
+
+TICK = 0.1
+FRESHNESS_EVERY = 10.0
+logger = logging.getLogger("catchwater")
+
+
+@contextmanager
+def only_one(state: Path) -> Iterator[None]:
+    """Hold the project's `up`; raises AlreadyRunning with the other's process id. Ends with the process."""
+    state.mkdir(parents=True, exist_ok=True)
+    path = state / "up.lock"
+    with path.open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.seek(0)
+            pid = lock.read().strip() or "unknown"
+            raise AlreadyRunning(
+                f"catchwater up already runs this project (process {pid})",
+                where=str(state.parent),
+                next_step="use that one, or stop it: kill " + pid,
+            ) from error
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+class Loop:
+    """One worker: what is due, what was published and what was asked for, in that order, again and again."""
+
+    def __init__(self, runtime: Runtime, tell: Callable[[RunReport], None]) -> None:
+        self.runtime, self._tell = runtime, tell
+        self.stopping = threading.Event()
+        self.asked: queue.Queue[tuple[int, str]] = queue.Queue()
+        self._last: dict[str, datetime] = {}
+        self._seen: dict[str, Any] = {}
+        self._checked = datetime.now(UTC)
+
+    def stop(self) -> None:
+        """Finish the step at hand, then return."""
+        self.stopping.set()
+
+    def run(self) -> None:
+        """Catch up with everything once, then wait for triggers. Returns after stop()."""
+        self._first()
+        while not self.stopping.wait(TICK):
+            try:
+                self.turn()
+            except CatchwaterError as error:
+                logger.error("%s", error)
+            except Exception:
+                logger.exception("a fault in Catchwater itself; the loop goes on")
+
+    def _first(self) -> None:
+        self._watch()
+        self._note(self.runtime.run("deployment" if self.runtime.changed else "start"))
+        now = datetime.now(UTC)
+        for trigger in self.runtime.plan.triggers:
+            if trigger.kind == "schedule":
+                self._last[trigger.step] = now
+
+    def turn(self) -> None:
+        """One look at everything that may wake a step."""
+        self.runtime.wiring.warehouse().version()
+        if not self.asked.empty():
+            number = self.asked.get()
+            self._note(self.runtime.run("request", number))
+        for wanted, trigger in ((self._watch(), "message"), (self._due(), "schedule")):
+            if wanted:
+                self._note(self.runtime.wake(wanted, trigger))
+        now = datetime.now(UTC)
+        if (now - self._checked).total_seconds() >= FRESHNESS_EVERY:
+            self._checked = now
+            facts = status(self.runtime.plan, self.runtime.wiring, self.runtime.records)
+            self.runtime.alerts.freshness(facts["sources"])
+
+    def _note(self, report: RunReport) -> None:
+        if report.moved or report.state != "done":
+            self._tell(report)
+
+    def _due(self) -> set[str]:
+        now = datetime.now(UTC)
+        wanted = set()
+        for trigger in self.runtime.plan.triggers:
+            if trigger.kind != "schedule":
+                continue
+            if due(trigger.detail, self._last.get(trigger.step), now) <= now:
+                wanted.add(trigger.step)
+                self._last[trigger.step] = now
+        return wanted
+
+    def _watch(self) -> set[str]:
+        """The ingest steps whose topic another process, or our own API, published to."""
+        wanted = set()
+        for trigger in self.runtime.plan.triggers:
+            if trigger.kind not in ("message", "request"):
+                continue
+            source = trigger.step.split(":", 1)[1]
+            newest = self.runtime.wiring.topic(source).newest()
+            if newest != self._seen.get(source):
+                self._seen[source] = newest
+                wanted.add(trigger.step)
+        return wanted

@@ -1,0 +1,143 @@
+"""Ingest: from a source to its log. What is new is the source's to say; what is committed is decided here."""
+
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from catchwater import __version__
+from catchwater.errors import LostRace, SourceBusy
+from catchwater.lake.log import Draft, Log
+from catchwater.lake.manifest import Manifest, TableBatch
+from catchwater.lake.quarantine import write_quarantine
+from catchwater.lake.read import create_current, create_history
+from catchwater.plan.plan import Plan, Step
+from catchwater.ports import Captured, Extraction, Held, Ports, TableHeld
+from catchwater.project.names import quote
+from catchwater.project.tables import TableSchema
+from catchwater.stages.outcome import Outcome, TableOutcome
+
+if TYPE_CHECKING:
+    import duckdb
+
+ATTEMPTS = 8
+FIRST_WAIT = 0.25
+
+
+def ingest(ports: Ports, plan: Plan, step: Step, run: str) -> Outcome:
+    """Commit what the source has that its log hasn't, batch after batch until nothing is new.
+
+    Raises what the source raises once a lock or a lost race was retried ATTEMPTS times.
+    """
+    began = time.monotonic()
+    log = Log(ports.stores["ingestion"], f"ingestion/{step.source}")
+    outcome = Outcome(step.name, "ingest")
+    more = True
+    while more:
+        done, more = _retried(lambda: _batch(log, ports, plan, step, run))
+        outcome = outcome.plus(done) if done else outcome
+    return replace(outcome, seconds=time.monotonic() - began)
+
+
+def _retried(attempt: Callable[[], tuple[Outcome | None, bool]]) -> tuple[Outcome | None, bool]:
+    for number in range(ATTEMPTS - 1):
+        try:
+            return attempt()
+        except (LostRace, SourceBusy):
+            time.sleep(FIRST_WAIT * min(2**number, 16))
+    return attempt()
+
+
+def _batch(log: Log, ports: Ports, plan: Plan, step: Step, run: str) -> tuple[Outcome | None, bool]:
+    started = ports.clock.now()
+    head = log.head()
+    assert ports.source is not None  # noqa: S101 (an ingest step is opened with its source)
+    with tempfile.TemporaryDirectory(prefix="catchwater-") as work:
+        tables = [table.name for table in plan.source(step.source).tables]
+        began = time.monotonic()
+        extraction = ports.source.capture(tables, _held(log, head, ports), Path(work))
+        if extraction is None:
+            return None, False
+        read = time.monotonic()
+        draft = Draft(
+            stage="ingest",
+            version=__version__,
+            run=run,
+            started=started.isoformat(),
+            position=extraction.position,
+            tables=_tables(log, head, extraction),
+            raw=tuple(log.stage(path, 0, 0, folder="raw") for path in extraction.raw),
+            quarantine=write_quarantine(log, extraction.refused, Path(work)),
+            timings={"read": round(read - began, 3), "stage": round(time.monotonic() - read, 3)},
+        )
+        manifest = log.commit(draft, head, ports.clock)
+    return _outcome(step, manifest, extraction), extraction.more
+
+
+def _tables(log: Log, head: Manifest | None, extraction: Extraction) -> dict[str, TableBatch]:
+    """Every table the log knows: those captured, and the others as they were, without files."""
+    tables = {
+        name: replace(table, rows=0, files=()) for name, table in (head.tables if head else {}).items()
+    }
+    return tables | {name: _stage(log, captured) for name, captured in extraction.tables.items()}
+
+
+def _stage(log: Log, captured: Captured) -> TableBatch:
+    files = []
+    start = 0
+    for path in captured.files:
+        rows = _rows(path)
+        files.append(log.stage(path, rows, start))
+        start += rows
+    schema = captured.schema
+    return TableBatch(schema.columns, schema.key, start, tuple(files), captured.count, captured.checksum)
+
+
+def _rows(path: Path) -> int:
+    import duckdb
+
+    with duckdb.connect() as con:
+        found = con.execute("SELECT num_rows FROM parquet_file_metadata(?)", [str(path)]).fetchone()
+    return int(found[0]) if found else 0
+
+
+def _held(log: Log, head: Manifest | None, ports: Ports) -> Held:
+    """What the source may know of its own log at `head`."""
+    if head is None:
+        return Held(None, {}, _no_table)
+    states = head.position.get("tables", {})
+    tables = {
+        name: TableHeld(TableSchema(name, t.schema, t.key), t.count, t.checksum, states.get(name, {}))
+        for name, t in head.tables.items()
+    }
+
+    def current(con: "duckdb.DuckDBPyConnection", table: str) -> str:
+        held = head.tables[table]
+        batches = log.batches(None, head.seq)
+        history, view = f"__history_{table}", f"__current_{table}"
+        create_history(con, history, ports.stores["ingestion"], batches, table, held.schema)
+        create_current(con, view, history, held.key)
+        return quote(view)
+
+    return Held(head.position, tables, current)
+
+
+def _no_table(con: "duckdb.DuckDBPyConnection", table: str) -> str:
+    raise KeyError(table)
+
+
+def _outcome(step: Step, manifest: Manifest, extraction: Extraction) -> Outcome:
+    refused = len(extraction.refused)
+    counts = {name: TableOutcome(rows=table.rows) for name, table in manifest.tables.items()}
+    return Outcome(
+        step.name,
+        "ingest",
+        batches=(manifest.ref,),
+        rows_in=extraction.rows_read,
+        rows_out=sum(table.rows for table in manifest.tables.values()),
+        quarantined=refused,
+        tables=counts,
+        notes=extraction.notes,
+    )

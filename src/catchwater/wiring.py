@@ -1,0 +1,163 @@
+"""From a kind to the class that does it, and from a step to its guarded ports; the only room that names adapters."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from catchwater.errors import UseError
+from catchwater.plan.plan import Plan, Step
+from catchwater.ports import Engine, Notifier, Ports, Secrets, Settings, Source, Store, Topic, Warehouse
+from catchwater.project.schema import Loaded
+from catchwater.stages.guard import (
+    Grants,
+    GuardedSecrets,
+    GuardedSource,
+    GuardedStore,
+    GuardedTopic,
+    GuardedWarehouse,
+)
+
+ADAPTERS = {
+    ("store", "local"): "catchwater.adapters.stores.local:LocalStore",
+    ("store", "s3"): "catchwater.adapters.stores.s3:S3Store",
+    ("source", "postgres"): "catchwater.adapters.sources.postgres:PostgresSource",
+    ("source", "topic"): "catchwater.adapters.sources.topic:TopicSource",
+    ("source", "http_files"): "catchwater.adapters.sources.http_files:HttpFilesSource",
+    ("source", "github"): "catchwater.adapters.sources.github:GithubSource",
+    ("topic", "embedded"): "catchwater.adapters.sources.topic:EmbeddedTopic",
+    ("warehouse", "duckdb"): "catchwater.adapters.warehouses.duckdb:DuckdbWarehouse",
+    ("warehouse", "postgres"): "catchwater.adapters.warehouses.postgres:PostgresWarehouse",
+    ("engine", "duckdb"): "catchwater.adapters.engines.duckdb:DuckdbEngine",
+    ("secrets", "variables"): "catchwater.adapters.secrets.variables:VariableSecrets",
+    ("notifier", "email"): "catchwater.adapters.notifiers.email:Email",
+    ("notifier", "webhook"): "catchwater.adapters.notifiers.webhook:Webhook",
+}
+
+
+def adapter(port: str, kind: str) -> Any:
+    """The class; raises UseError for a kind that this version doesn't run."""
+    target = ADAPTERS.get((port, kind))
+    if target is None:
+        known = ", ".join(sorted(k for p, k in ADAPTERS if p == port))
+        raise UseError(f"this version runs no {port} of kind {kind}", next_step=f"use one of: {known}")
+    module, name = target.split(":")
+    return getattr(import_module(module), name)
+
+
+class SystemClock:
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+@dataclass
+class Wiring:
+    """Builds what one project in one environment needs; `resolve` reads variables and secrets."""
+
+    loaded: Loaded
+    resolve: Callable[[str, Callable[[str], str]], str]
+    _warehouse: Warehouse | None = field(default=None, init=False)
+    _topics: dict[str, Any] = field(default_factory=dict, init=False)
+    _stores: dict[str, Store] = field(default_factory=dict, init=False)
+
+    @property
+    def state(self) -> Path:
+        return self.loaded.folder / ".catchwater"
+
+    def settings(self, secrets: Secrets | None = None) -> Settings:
+        held = secrets or self.secrets()
+        return Settings(
+            self.loaded.folder,
+            self.state,
+            self.loaded.environment,
+            lambda text: self.resolve(text, held.read),
+        )
+
+    def secrets(self) -> Secrets:
+        def nothing(name: str) -> str:
+            raise UseError(f"a secret may not be read from a secret: {name}")
+
+        plain = Settings(
+            self.loaded.folder,
+            self.state,
+            self.loaded.environment,
+            lambda text: self.resolve(text, nothing),
+        )
+        return adapter("secrets", "variables")("variables", None, plain)  # type: ignore[no-any-return]
+
+    def store(self, zone: str) -> Store:
+        """The store of `ingestion` or `processed`."""
+        if zone not in self._stores:
+            url = self.loaded.project.lake.url
+            if url and url.startswith("s3://"):
+                where = f"{url.rstrip('/')}/{getattr(self.loaded.project.lake, zone)}"
+                kind = adapter("store", "s3")
+                self._stores[zone] = kind(where, self.loaded.variables, self.state / "cache" / zone)
+            else:
+                folder = self.state / "lake" / getattr(self.loaded.project.lake, zone)
+                self._stores[zone] = adapter("store", "local")(folder)
+        return self._stores[zone]
+
+    def engine(self) -> Engine:
+        return adapter("engine", "duckdb")("duckdb", None, self.settings())  # type: ignore[no-any-return]
+
+    def source(self, name: str, secrets: Secrets | None = None) -> Source:
+        spec = self.loaded.project.sources[name]
+        return adapter("source", spec.kind)(name, spec, self.settings(secrets))  # type: ignore[no-any-return]
+
+    def warehouse(self, secrets: Secrets | None = None) -> Warehouse:
+        """One per process: it holds the readers of the published version."""
+        if self._warehouse is None:
+            spec = self.loaded.project.warehouse
+            self._warehouse = adapter("warehouse", spec.kind)(spec.kind, spec, self.settings(secrets))
+        return self._warehouse
+
+    def topic(self, name: str) -> Any:
+        if name not in self._topics:
+            self._topics[name] = adapter("topic", "embedded")(self.state, name)
+        return self._topics[name]
+
+    def notifier(self, kind: str) -> Notifier:
+        return adapter("notifier", kind)(kind, None, self.settings())  # type: ignore[no-any-return]
+
+    def close(self) -> None:
+        if self._warehouse is not None:
+            self._warehouse.close()
+            self._warehouse = None
+
+    def grants(self, plan: Plan, step: str) -> Grants:
+        return Grants(step, plan.granted(step))
+
+    def open(self, plan: Plan, step: Step) -> Ports:
+        """The ports of one step, every one guarded by its grants."""
+        grants = self.grants(plan, step.name)
+        secrets = GuardedSecrets(self.secrets(), grants)
+        stores: dict[str, Store] = {
+            zone: GuardedStore(self.store(zone), zone, grants) for zone in ("ingestion", "processed")
+        }
+        source: Source | None = None
+        warehouse: Warehouse | None = None
+        if step.stage == "ingest":
+            spec = self.loaded.project.sources[step.source]
+            listens = spec.kind == "topic" or (spec.kind == "github" and spec.origin == "webhook")
+            opened = self.source(step.source, secrets)
+            source = GuardedSource(opened, step.source, "consume" if listens else "read", grants)
+        if step.stage in ("load", "serve"):
+            warehouse = GuardedWarehouse(self.warehouse(secrets), grants)
+        return Ports(stores, self.engine(), SystemClock(), source, warehouse, secrets)
+
+    def receiver(self, plan: Plan, source: str) -> Any:
+        """What takes the signed deliveries of a webhook source, with the API's grants."""
+        grants = self.grants(plan, "serve:api")
+        grants.need("publish", f"topic/{source}")
+        return self.source(source, GuardedSecrets(self.secrets(), grants))
+
+    def open_topic(self, plan: Plan, step: str, name: str) -> Topic:
+        """A topic that a step may publish to."""
+        return GuardedTopic(self.topic(name), name, self.grants(plan, step))
+
+
+def kinds(port: str) -> Sequence[str]:
+    return sorted(kind for of, kind in ADAPTERS if of == port)
