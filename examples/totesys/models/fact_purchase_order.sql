@@ -31,9 +31,9 @@ checks:
       counterparty_id, item_code, item_quantity, item_unit_price, currency_id, agreed_delivery_date,
       agreed_payment_date, agreed_delivery_location_id]
     severity: quarantine
-  - condition: agreed_payment_date <= DATE '9999-12-31' AND agreed_delivery_date <= DATE '9999-12-31'
+  - check: agreed_payment_date <= DATE '9999-12-31' AND agreed_delivery_date <= DATE '9999-12-31'
     severity: quarantine
-  - condition: item_quantity > 0
+  - check: item_quantity > 0
     severity: warn
 ---*/
 SELECT

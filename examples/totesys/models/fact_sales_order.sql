@@ -32,9 +32,9 @@ checks:
       counterparty_id, units_sold, unit_price, currency_id, design_id, agreed_payment_date,
       agreed_delivery_date, agreed_delivery_location_id]
     severity: quarantine
-  - condition: agreed_payment_date <= DATE '9999-12-31' AND agreed_delivery_date <= DATE '9999-12-31'
+  - check: agreed_payment_date <= DATE '9999-12-31' AND agreed_delivery_date <= DATE '9999-12-31'
     severity: quarantine
-  - condition: units_sold > 0
+  - check: units_sold > 0
     severity: warn
 ---*/
 SELECT

@@ -39,7 +39,7 @@ def init(
     typer.echo(f"next: catchwater run {target}")
 
 
-def check(project: ProjectFolder = Path("."), env: Env = "local", as_json: Json = False) -> None:
+def check(project: ProjectFolder = Path(), env: Env = "local", as_json: Json = False) -> None:
     """Read everything, reach the sources, and say all that is wrong at once."""
     from catchwater.runtimes.planning import open_project, plan_project
 
@@ -56,7 +56,7 @@ def check(project: ProjectFolder = Path("."), env: Env = "local", as_json: Json 
 
 
 def plan(
-    project: ProjectFolder = Path("."),
+    project: ProjectFolder = Path(),
     env: Env = "local",
     defaults: Annotated[bool, typer.Option("--defaults", help="Show every setting and its value.")] = False,
     whole: Annotated[bool, typer.Option("--all", help="Show the whole plan, not what differs.")] = False,
@@ -77,7 +77,9 @@ def plan(
         emit(explain.as_dict(None if whole else before, planned.plan))
         return
     for name, error in planned.unreachable.items():
-        typer.echo(f"{typer.style('warning', fg='yellow')}: {name} wasn't reached, its last known tables stand: {error}")
+        typer.echo(
+            f"{typer.style('warning', fg='yellow')}: {name} wasn't reached, its last known tables stand: {error}"
+        )
     against = "nothing was applied yet" if before is None else f"applied {before.digest[:5]}"
     typer.echo(f"{planned.plan.project} in {env}, against: {against}")
     typer.echo("\n".join(explain.summary(planned.plan)))
@@ -85,7 +87,7 @@ def plan(
 
 
 def lookml(
-    project: ProjectFolder = Path("."),
+    project: ProjectFolder = Path(),
     env: Env = "local",
     stale: Annotated[bool, typer.Option("--check", help="Write nothing; fail when looker/ is stale.")] = False,
     as_json: Json = False,
@@ -125,7 +127,7 @@ def schema() -> None:
 def keys(
     action: Annotated[str, typer.Argument(help="create, list or revoke.")] = "list",
     name: Annotated[str | None, typer.Argument(help="The key's name.")] = None,
-    project: ProjectFolder = Path("."),
+    project: ProjectFolder = Path(),
     scope: Annotated[list[str] | None, typer.Option("--scope", help="read, publish, operate or metrics.")] = None,
     role: Annotated[str | None, typer.Option("--role", help="A role of serve.api.roles.")] = None,
     as_json: Json = False,
@@ -146,7 +148,9 @@ def keys(
         typer.echo(f"{name}: revoked")
         return
     token = held.create(name, scope or ["read"], role)
-    emit({"name": name, "token": token}) if as_json else typer.echo(f"{name}: {token}\nkeep it, it isn't shown again")
+    emit({"name": name, "token": token}) if as_json else typer.echo(
+        f"{name}: {token}\nkeep it, it isn't shown again"
+    )
 
 
 COMMANDS = {"init": init, "check": check, "plan": plan, "lookml": lookml, "schema": schema, "keys": keys}

@@ -14,7 +14,7 @@ from catchwater.errors import UseError, WarehouseError
 
 def query(
     sql: Annotated[str, typer.Argument(help="A SELECT in DuckDB's SQL.")],
-    project: ProjectFolder = Path("."),
+    project: ProjectFolder = Path(),
     env: Env = "local",
     form: Annotated[str, typer.Option("--format", help="table, csv or json.")] = "table",
     as_json: Json = False,
@@ -80,7 +80,7 @@ def _chunks(result: Any) -> Iterator[list[tuple[Any, ...]]]:
         yield rows
 
 
-def status(project: ProjectFolder = Path("."), env: Env = "local", as_json: Json = False) -> None:
+def status(project: ProjectFolder = Path(), env: Env = "local", as_json: Json = False) -> None:
     """How fresh, how many rows, what fails."""
     from catchwater.cli import show
     from catchwater.runtimes import status as facts
@@ -99,10 +99,10 @@ def status(project: ProjectFolder = Path("."), env: Env = "local", as_json: Json
 def _which(first: str | None, second: Path | None) -> tuple[int | None, Path]:
     """[NUMBER] [PROJECT]: a first argument that isn't a number is the project."""
     if first is not None and first.isdigit():
-        return int(first), second or Path(".")
+        return int(first), second or Path()
     if first is not None and second is not None:
         raise UseError(f"{first} isn't a run's number", next_step="catchwater runs")
-    return None, Path(first) if first else Path(".")
+    return None, Path(first) if first else Path()
 
 
 Number = Annotated[str | None, typer.Argument(help="A run's number.", metavar="[NUMBER]")]
@@ -171,7 +171,7 @@ def logs(
 
 
 def alerts(
-    project: ProjectFolder = Path("."),
+    project: ProjectFolder = Path(),
     env: Env = "local",
     test: Annotated[bool, typer.Option("--test", help="Send one to every receiver now.")] = False,
     as_json: Json = False,
@@ -193,7 +193,7 @@ def alerts(
     emit(found) if as_json else typer.echo(show.alerts(found))
 
 
-def verify(project: ProjectFolder = Path("."), env: Env = "local", as_json: Json = False) -> None:
+def verify(project: ProjectFolder = Path(), env: Env = "local", as_json: Json = False) -> None:
     """Read every log to its end: the chain, and every file's size and hash."""
     from catchwater.runtimes.planning import applied_plan, open_project
     from catchwater.runtimes.verify import verify as check

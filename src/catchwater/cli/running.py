@@ -34,7 +34,7 @@ def _runtime(wiring: "Wiring", quiet: bool) -> "Runtime":
     return Runtime(wiring, None if quiet else progress)
 
 
-def run(project: ProjectFolder = Path("."), env: Env = "local", as_json: Json = False) -> None:
+def run(project: ProjectFolder = Path(), env: Env = "local", as_json: Json = False) -> None:
     """Every stage until nothing is left to do, then exit (3: partly done, and it says what)."""
     from catchwater.cli import show
     from catchwater.runtimes.planning import open_project
@@ -63,9 +63,7 @@ def _after(runtime: "Runtime", moved: bool, text: str, project: Path) -> None:
         typer.echo(f'next: catchwater query "from {name} limit 5"{where}  ·  catchwater up{where}')
 
 
-def up(
-    project: ProjectFolder = Path("."), env: Env = "local", host: Host = "127.0.0.1", port: Port = 8484
-) -> None:
+def up(project: ProjectFolder = Path(), env: Env = "local", host: Host = "127.0.0.1", port: Port = 8484) -> None:
     """The whole platform: schedules, topics, API and console, until Ctrl-C."""
     from catchwater.runtimes.planning import open_project
 
@@ -140,9 +138,7 @@ def _listening(runtime: "Runtime", loop: "Loop | None", host: str, port: int) ->
         listener.close()
 
 
-def serve(
-    project: ProjectFolder = Path("."), env: Env = "local", host: Host = "127.0.0.1", port: Port = 8484
-) -> None:
+def serve(project: ProjectFolder = Path(), env: Env = "local", host: Host = "127.0.0.1", port: Port = 8484) -> None:
     """The API and the console alone, on the warehouse as last published."""
     from catchwater.runtimes.planning import open_project
 
@@ -158,8 +154,10 @@ def serve(
 def publish(
     topic: Annotated[str, typer.Argument(help="The topic's name.")],
     file: Annotated[str, typer.Argument(help="One JSON message a line; - reads standard input.")] = "-",
-    project: ProjectFolder = Path("."),
-    message: Annotated[list[str] | None, typer.Option("--message", "-m", help="A message; may be repeated.")] = None,
+    project: ProjectFolder = Path(),
+    message: Annotated[
+        list[str] | None, typer.Option("--message", "-m", help="A message; may be repeated.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Publish messages; returns when they are on disk."""
@@ -169,7 +167,9 @@ def publish(
     declared = wiring.loaded.project.sources.get(topic)
     if declared is None or declared.kind != "topic":
         known = [name for name, source in wiring.loaded.project.sources.items() if source.kind == "topic"]
-        raise UseError(f"{topic} is no topic of this project", next_step=f"use one of: {', '.join(known) or 'none'}")
+        raise UseError(
+            f"{topic} is no topic of this project", next_step=f"use one of: {', '.join(known) or 'none'}"
+        )
     if message:
         lines = [text.encode() for text in message]
     else:

@@ -67,7 +67,7 @@ def status(facts: Mapping[str, Any]) -> str:
         word = "  STALE" if source["stale"] else ""
         lines.append(f"{'source':<9}{source['name']}  {len(source['tables'])} tables  {fresh}{word}")
     for model in facts["models"]:
-        rows = "–" if model["rows"] is None else f"{model['rows']:,}"
+        rows = "-" if model["rows"] is None else f"{model['rows']:,}"
         lines.append(f"{'model':<9}{model['name']}  {rows} rows  {model['materialized']}")
     version = facts["warehouse"]["version"]
     shown = "nothing loaded yet" if version is None else f"version {version}"
@@ -82,7 +82,8 @@ def runs(found: Sequence[Mapping[str, Any]]) -> str:
         return "no runs yet"
     columns = ["run", "state", "trigger", "started", "seconds", "quarantined"]
     rows = [
-        [r["number"], r["state"], r["trigger"], r["started"], _seconds(r["seconds"]), r["quarantined"]] for r in found
+        [r["number"], r["state"], r["trigger"], r["started"], _seconds(r["seconds"]), r["quarantined"]]
+        for r in found
     ]
     return table(columns, rows)
 
@@ -92,7 +93,9 @@ def _seconds(value: float | None) -> str:
 
 
 def run(one: Mapping[str, Any]) -> str:
-    lines = [f"run {one['number']}  {one['state']}  {one['trigger']}  {one['started']}  {_seconds(one['seconds'])} s"]
+    lines = [
+        f"run {one['number']}  {one['state']}  {one['trigger']}  {one['started']}  {_seconds(one['seconds'])} s"
+    ]
     for step in one["steps"]:
         numbers = f"{step['rows']:,} read  {step['written']:,} written  {step['seconds']:.1f} s"
         lines.append(f"{step['name']:<30}{step['state']:<9}{numbers}")
@@ -105,12 +108,18 @@ def run(one: Mapping[str, Any]) -> str:
 def quarantine(rows: Sequence[Mapping[str, Any]]) -> str:
     if not rows:
         return "this run set nothing aside"
-    return "\n".join(f"{row['table']}  {row['where']}  {row['reason']}\n         {row['text'][:200]}" for row in rows)
+    return "\n".join(
+        f"{row['table']}  {row['where']}  {row['reason']}\n         {row['text'][:200]}" for row in rows
+    )
 
 
 def log(line: Mapping[str, Any]) -> str:
-    fields = "  ".join(f"{k}={v}" for k, v in line["fields"].items() if k in ("rows", "written", "seconds", "batches"))
-    return f"{line['at']}  {line['run']:>5}  {line['level']:<8}{line['step']:<24}{line['message']}  {fields}".rstrip()
+    fields = "  ".join(
+        f"{k}={v}" for k, v in line["fields"].items() if k in ("rows", "written", "seconds", "batches")
+    )
+    return (
+        f"{line['at']}  {line['run']:>5}  {line['level']:<8}{line['step']:<24}{line['message']}  {fields}".rstrip()
+    )
 
 
 def alerts(found: Sequence[Mapping[str, Any]]) -> str:

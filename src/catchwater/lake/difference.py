@@ -58,7 +58,7 @@ def check_key(con: "duckdb.DuckDBPyConnection", relation: str, key: Sequence[str
         f"ORDER BY ALL LIMIT 1"
     ).fetchone()
     if twice:
-        value = ", ".join(repr(part) if isinstance(part, str) else str(part) for part in twice[:-1])
+        value = ", ".join(repr(part) if isinstance(part, str) else str(part) for part in twice[:-1])[:200]
         raise ModelFailed(
             f"the key {label} isn't unique: {value} stands {twice[-1]} times",
             where=relation,
@@ -118,8 +118,9 @@ def _keyless(con: "duckdb.DuckDBPyConnection", pair: tuple[str, str], columns: S
 def row_hash(con: "duckdb.DuckDBPyConnection", relation: str, columns: Sequence[str]) -> str:
     """An expression that gives 32 hexadecimal digits of the SHA-256 of a row's values, written so that different
     rows have different texts. The session's time zone must be UTC."""
-    types = dict(con.execute(f"SELECT column_name, column_type FROM (DESCRIBE {quote(relation)})").fetchall())
-    parts = [_text(quote(name), types[name]) for name in columns]
+    described = con.execute(f"SELECT lower(column_name), column_type FROM (DESCRIBE {quote(relation)})").fetchall()
+    types = dict(described)
+    parts = [_text(quote(name), types[name.lower()]) for name in columns]
     return f"left(sha256(concat_ws(',', {', '.join(parts)})), 32)"
 
 

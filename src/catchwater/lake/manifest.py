@@ -161,7 +161,7 @@ def check(manifest: Manifest) -> None:
         where = f"{manifest.log} table {name}"
         _check_rows(where, table)
         if manifest.log.startswith("ingestion/"):
-            reserved = SYSTEM_COLUMNS
+            reserved: tuple[str, ...] = SYSTEM_COLUMNS
         else:
             reserved = ("_removed",) if table.key else ("_removed", "_version", "_occurrence")
         check_columns(where, table.schema, reserved)

@@ -29,9 +29,7 @@ def secrets_of(source: Source) -> tuple[str, ...]:
     return tuple(sorted({*named, *inline}))
 
 
-def _ingest(
-    step: Step, source: Source, tables: Sequence[TableSchema], listens: bool
-) -> Iterable[Grant]:
+def _ingest(step: Step, source: Source, tables: Sequence[TableSchema], listens: bool) -> Iterable[Grant]:
     action = "consume" if listens else "read"
     for table in tables:
         yield Grant(step.name, action, f"{step.source}.{table.name}", f"{step.source} has {table.name}")

@@ -1,4 +1,4 @@
-"""What one part of a project says of another: names, files and settings that must fit; nothing is opened but files."""
+"""What one part of a project says of another, and whether it is there; no file is read and no connection made."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 from catchwater.errors import Problem
 from catchwater.project import names, variables
-from catchwater.project.document import Value
+from catchwater.project.document import Trail, Value
 from catchwater.project.words import dotted, nearest
 
 _ONE_TABLE = ("topic", "http_files")
@@ -23,7 +23,7 @@ def models(folder: Path) -> set[str]:
     return {path.stem for path in (folder / "models").glob("*.sql") if path.stem != "_macros"}
 
 
-def _refuse(value: Value, trail: tuple[str | int, ...], message: str, right: str = "") -> Problem:
+def _refuse(value: Value, trail: Trail, message: str, right: str = "") -> Problem:
     return Problem(*value.spot, f"`{dotted(trail)}`: {message}", right)
 
 
@@ -153,7 +153,9 @@ def _exposed(tree: Value, folder: Path) -> Iterator[Problem]:
     for role, entry in roles.entries().items() if roles else ():
         trail = (*api, "roles", role)
         tables, columns = entry.value.at("tables"), entry.value.at("columns")
-        named = [(item, (*trail, "tables", n)) for n, item in enumerate(tables.items() if tables else ())]
+        named: list[tuple[Value, Trail]] = []
+        for number, item in enumerate(tables.items() if tables else ()):
+            named.append((item, (*trail, "tables", number)))
         for name, column in columns.entries().items() if columns else ():
             named.append((Value(column.spot, name), (*trail, "columns", name)))
         for value, spot in named:
@@ -163,18 +165,18 @@ def _exposed(tree: Value, folder: Path) -> Iterator[Problem]:
         yield from _condition(entry.value.at("rows"), (*trail, "rows"))
 
 
-def _unknown_tables(tables: Value | None, trail: tuple[str | int, ...], known: set[str]) -> Iterator[Problem]:
+def _unknown_tables(tables: Value | None, trail: Trail, known: set[str]) -> Iterator[Problem]:
     for number, item in enumerate(tables.items() if tables else ()):
         yield from _unknown_table(item, (*trail, number), known)
 
 
-def _unknown_table(value: Value, trail: tuple[str | int, ...], known: set[str]) -> Iterator[Problem]:
+def _unknown_table(value: Value, trail: Trail, known: set[str]) -> Iterator[Problem]:
     if isinstance(value.data, str) and value.data not in known:
         right = nearest(value.data, known) or f"write models/{value.data}.sql"
         yield _refuse(value, trail, f"there is no model {value.data}", right)
 
 
-def _condition(rows: Value | None, trail: tuple[str | int, ...]) -> Iterator[Problem]:
+def _condition(rows: Value | None, trail: Trail) -> Iterator[Problem]:
     """A role's `rows` must be one SQL condition and nothing more."""
     if rows is None or not isinstance(rows.data, str):
         return

@@ -101,7 +101,9 @@ class _Reader:
                 first = entries[key.value].spot[1]
                 self.refuse(spot, f"`{key.value}` is written twice, first in line {first}", "keep one of them")
             else:
-                entries[key.value] = Entry(spot, self.value(value, above))
+                held = self.value(value, above)
+                unwritten = value.id == "scalar" and value.start_mark.index == value.end_mark.index
+                entries[key.value] = Entry(spot, Value(spot, held.data) if unwritten else held)
         return entries
 
     def scalar(self, node: Any, spot: Spot) -> Any:

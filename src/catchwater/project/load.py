@@ -1,11 +1,11 @@
-"""Reads `catchwater.yml`: every environment validated, every problem at once with its line; no connection is made."""
+"""Reads `catchwater.yml`, every environment of it, and says every problem at once; no connection is made."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 from catchwater.errors import Problem, ProjectError, UseError
 from catchwater.project import dangling, document, overlay, words
-from catchwater.project.document import Spot, Value
+from catchwater.project.document import Entry, Spot, Value
 from catchwater.project.schema import Loaded, Project
 from catchwater.project.variables import read as read_variables
 
@@ -73,7 +73,7 @@ def _unknown_nulls(base: Value, chain: list[Value]) -> list[Problem]:
 
 
 def _placed(
-    found: Mapping[Problem, set[str]], tree: Value, environments: Mapping[str, overlay.Entry]
+    found: Mapping[Problem, set[str]], tree: Value, environments: Mapping[str, Entry]
 ) -> list[Problem]:
     """Each problem once; one that stands in the common part but holds in some environments only names them."""
     declared = tree.at(overlay.ENVIRONMENTS)

@@ -1,4 +1,4 @@
-"""Environments laid over the project: deep merges, `like` chains; nothing is validated here but the chain itself."""
+"""Environments laid over the project: deep merges and `like` chains; no key but `like` has a meaning here."""
 
 import difflib
 import re

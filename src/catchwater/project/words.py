@@ -23,8 +23,10 @@ _KINDS = {
     "bool_type": "true or false is wanted, without quotes",
     "greater_than": "too small",
     "greater_than_equal": "too small",
+    "less_than": "too large",
     "too_short": "at least one is wanted",
 }
+_LIMITS = {"gt": "more than", "ge": "at least", "lt": "less than"}
 _PATTERNS = {
     "account": "an account number has 12 digits, in quotes",
     "project": "a name is lower-case letters, digits and _, at most 40, and begins with a letter",
@@ -47,29 +49,25 @@ def nearest(word: str, known: Iterable[str], listed: int = 12) -> str:
     return f"known here: {', '.join(options)}" if 0 < len(options) <= listed else ""
 
 
-def problem(tree: Value, error: ErrorDetails, inside: str = "") -> Problem:
-    """One error of pydantic as a problem at the line of what it is about; `inside` are keys that `tree` may also
-    have at its top."""
+def problem(tree: Value, error: ErrorDetails) -> Problem:
+    """One error of pydantic as a problem at the line of what it is about."""
     loc, kind = error["loc"], error["type"]
     trail = _trail(tree, loc)
-    said = _SAYING.get(kind)
-    if said is not None:
-        return said(tree, trail, error)
+    if kind in _SAYING:
+        return _SAYING[kind](tree, trail, error)
     message = _KINDS.get(kind)
     if message is None and kind == "string_pattern_mismatch":
         message = _PATTERNS["project" if loc[-1] == _KEY else str(loc[-1])]
     if message is None and kind == "value_error":
         message = str(error["ctx"]["error"])
-    limit = error.get("ctx", {}).get("gt", error.get("ctx", {}).get("ge"))
-    right = f"{'more than' if 'gt' in error.get('ctx', {}) else 'at least'} {limit}" if limit is not None else ""
+    ctx = error.get("ctx", {})
+    right = next((f"{said} {ctx[limit]}" for limit, said in _LIMITS.items() if limit in ctx), "")
     spot = _key_spot(tree, trail) if loc and loc[-1] == _KEY else _spot(tree, trail)
     return Problem(*spot, f"`{dotted(trail)}`: {message or error['msg']}", right)
 
 
 def _unknown(tree: Value, trail: Trail, error: ErrorDetails) -> Problem:
-    known = set(_fields(error["loc"][:-1]))
-    if len(trail) == 1:
-        known.add("environments")
+    known = set(_fields(error["loc"][:-1])) | ({"environments", "like"} if len(trail) == 1 else set())
     parent = dotted(trail[:-1])
     message = f"unknown key `{trail[-1]}`" + (f" in `{parent}`" if parent else "")
     return Problem(*_key_spot(tree, trail), message, nearest(str(trail[-1]), known, 20))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from catchwater.errors import CatchwaterError
-from catchwater.plan.plan import Plan
+from catchwater.plan.plan import AlertRule, Plan
 from catchwater.ports import Notice, Notifier
 from catchwater.runtimes.records import Records, utc
 from catchwater.stages.outcome import Outcome
@@ -54,20 +54,30 @@ class Alerts:
 
     def send(self, event: str, step: str, subject: str, body: str, run: int) -> None:
         """Send to every rule that wants this event."""
+        notice = self._notice(event, step, subject, body, run)
+        for rule in self._plan.alerts:
+            if event in rule.events:
+                self._to(rule, notice, run)
+
+    def test(self) -> list[CatchwaterError]:
+        """Send one to every receiver whatever its events; what was refused."""
+        notice = self._notice("test", "alerts", "a test", "Catchwater can reach you here.", 0)
+        return [refused for rule in self._plan.alerts if (refused := self._to(rule, notice, 0))]
+
+    def _notice(self, event: str, step: str, subject: str, body: str, run: int) -> Notice:
         plan = self._plan
-        notice = Notice(
-            event, plan.project, plan.environment, step, f"[{plan.project}] {subject}", body, str(run or "")
-        )
-        for rule in plan.alerts:
-            if event not in rule.events:
-                continue
-            error = None
-            try:
-                self._notifier(rule.notify).send(rule.to, notice)
-            except CatchwaterError as refused:
-                error = str(refused)
-                self._records.log(run, "warning", step, f"an alert wasn't sent: {error}", {})
-            self._records.alerted(event, step, notice.subject, rule.notify, error)
+        return Notice(event, plan.project, plan.environment, step, f"[{plan.project}] {subject}", body, str(run or ""))
+
+    def _to(self, rule: AlertRule, notice: Notice, run: int) -> CatchwaterError | None:
+        refused: CatchwaterError | None = None
+        try:
+            self._notifier(rule.notify).send(rule.to, notice)
+        except CatchwaterError as error:
+            refused = error
+            self._records.log(run, "warning", notice.step, f"an alert wasn't sent: {error}", {})
+        sent = str(refused) if refused else None
+        self._records.alerted(notice.event, notice.step, notice.subject, rule.notify, sent)
+        return refused
 
 
 def _summary(outcomes: Sequence[Outcome]) -> str:

@@ -11,7 +11,7 @@ from catchwater.plan.models import load_models
 from catchwater.plan.plan import Plan, from_bytes
 from catchwater.project.load import load
 from catchwater.project.tables import TableSchema
-from catchwater.project.variables import resolve
+from catchwater.project.variables import resolver
 from catchwater.wiring import Wiring
 
 
@@ -23,16 +23,10 @@ class Planned:
     unreachable: Mapping[str, CatchwaterError]
 
 
-def open_project(
-    folder: Path, environment: str = "local", variables: Mapping[str, str] | None = None
-) -> Wiring:
+def open_project(folder: Path, environment: str = "local", variables: Mapping[str, str] | None = None) -> Wiring:
     """The project's parts, none of them opened yet; raises ProjectError with everything wrong in the file."""
     loaded = load(folder, environment, variables)
-
-    def resolved(text: str, read: object) -> str:
-        return resolve(text, loaded.variables, read)  # type: ignore[arg-type]
-
-    return Wiring(loaded, resolved)
+    return Wiring(loaded, lambda text, read: resolver(loaded, read)(text))
 
 
 def plan_project(wiring: Wiring) -> Planned:

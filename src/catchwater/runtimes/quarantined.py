@@ -1,10 +1,11 @@
 """What a run set aside, read back from the logs that it wrote."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from catchwater.lake.log import Log
-from catchwater.lake.quarantine import read_quarantine
+from catchwater.lake.quarantine import read
 from catchwater.wiring import Wiring
 
 
@@ -14,7 +15,7 @@ def quarantined(wiring: Wiring, run: Mapping[str, Any]) -> list[dict[str, Any]]:
     for step in run["steps"]:
         for batch in step["batches"]:
             name, _, seq = batch.rpartition("/")
-            log = Log(wiring.store(name.split("/")[0]), name)
-            manifest = log.read(int(seq))
-            rows += [{"log": name, **row} for row in read_quarantine(log, manifest)]
+            store = wiring.store(name.split("/")[0])
+            held = Log(store, name).read(int(seq)).quarantine
+            rows += [{"log": name, **asdict(row)} for row in read(store, held)] if held else []
     return rows

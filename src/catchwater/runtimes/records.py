@@ -88,9 +88,7 @@ class Records:
                 "UPDATE runs SET state = ?, seconds = ?, quarantined = ?, report = ? WHERE number = ?",
                 [report["state"], report["seconds"], report["quarantined"], json.dumps(report), number],
             )
-            db.execute(
-                "DELETE FROM logs WHERE id < (SELECT max(id) FROM logs) - ?", [LOG_LINES_KEPT]
-            )
+            db.execute("DELETE FROM logs WHERE id < (SELECT max(id) FROM logs) - ?", [LOG_LINES_KEPT])
 
     def forget(self, number: int) -> None:
         """Drop a run that found nothing to do."""

@@ -16,7 +16,7 @@ def status(plan: Plan, wiring: Wiring, records: Records) -> dict[str, Any]:
     steps = records.steps()
     heads = _heads(plan, wiring)
     version = wiring.warehouse().version()
-    loaded = {log: list(at)[0] for log, at in version.cut.items()} if version else {}
+    loaded = {log: at[0] for log, at in version.cut.items()} if version else {}
     promised = plan.promise.get("freshness")
     limit = seconds(str(promised)) if promised else None
     return {

@@ -13,19 +13,19 @@ def verify(plan: Plan, wiring: Wiring) -> dict[str, Any]:
     """{logs: [{log, batches, files, bytes}], problems: [text]}; reads all bytes once."""
     names = [f"ingestion/{source.name}" for source in plan.sources]
     names += [f"processed/{model.name}" for model in plan.models if model.materialized != "view"]
-    logs: list[dict[str, Any]] = []
+    logs = []
     problems: list[str] = []
     for name in names:
         store = wiring.store(name.split("/")[0])
-        counts = {"log": name, "batches": 0, "files": 0, "bytes": 0}
+        counts = {"batches": 0, "files": 0, "bytes": 0}
         try:
             for manifest in Log(store, name).batches(None):
                 files = [*manifest.raw, *(file for table in manifest.tables.values() for file in table.files)]
                 counts["batches"] += 1
                 counts["files"] += len(files)
                 counts["bytes"] += sum(file.bytes for file in files)
-                problems += verify_files(store, manifest)
+                problems += [str(problem) for problem in verify_files(store, manifest)]
         except LakeError as error:
             problems.append(str(error))
-        logs.append(counts)
+        logs.append({"log": name, **counts})
     return {"logs": logs, "problems": problems}

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from catchwater import __version__
 from catchwater.errors import LostRace, SourceBusy
-from catchwater.lake.log import Draft, Log
-from catchwater.lake.manifest import Manifest, TableBatch
-from catchwater.lake.quarantine import write_quarantine
+from catchwater.lake import quarantine
+from catchwater.lake.log import Log
+from catchwater.lake.manifest import Draft, Manifest, TableBatch
 from catchwater.lake.read import create_current, create_history
 from catchwater.plan.plan import Plan, Step
 from catchwater.ports import Captured, Extraction, Held, Ports, TableHeld
@@ -32,7 +32,7 @@ def ingest(ports: Ports, plan: Plan, step: Step, run: str) -> Outcome:
     Raises what the source raises once a lock or a lost race was retried ATTEMPTS times.
     """
     began = time.monotonic()
-    log = Log(ports.stores["ingestion"], f"ingestion/{step.source}")
+    log = Log(ports.stores["ingestion"], f"ingestion/{step.source}", ports.clock)
     outcome = Outcome(step.name, "ingest")
     more = True
     while more:
@@ -69,18 +69,16 @@ def _batch(log: Log, ports: Ports, plan: Plan, step: Step, run: str) -> tuple[Ou
             position=extraction.position,
             tables=_tables(log, head, extraction),
             raw=tuple(log.stage(path, 0, 0, folder="raw") for path in extraction.raw),
-            quarantine=write_quarantine(log, extraction.refused, Path(work)),
+            quarantine=quarantine.write(log, extraction.refused),
             timings={"read": round(read - began, 3), "stage": round(time.monotonic() - read, 3)},
         )
-        manifest = log.commit(draft, head, ports.clock)
+        manifest = log.commit(draft, head)
     return _outcome(step, manifest, extraction), extraction.more
 
 
 def _tables(log: Log, head: Manifest | None, extraction: Extraction) -> dict[str, TableBatch]:
     """Every table the log knows: those captured, and the others as they were, without files."""
-    tables = {
-        name: replace(table, rows=0, files=()) for name, table in (head.tables if head else {}).items()
-    }
+    tables = {name: replace(table, rows=0, files=()) for name, table in (head.tables if head else {}).items()}
     return tables | {name: _stage(log, captured) for name, captured in extraction.tables.items()}
 
 

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
+from catchwater.adapters.stores.keys import TEMPORARY, parts
 from catchwater.errors import AlreadyExists, LakeError, NotFound
 from catchwater.ports import Stored
-
-TEMPORARY = ".tmp-"
 
 
 class LocalStore:
@@ -70,10 +69,7 @@ class LocalStore:
             yield Stored(key, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
 
     def _path(self, key: str) -> Path:
-        parts = key.split("/")
-        if "\0" in key or any(part in ("", ".", "..") or part.startswith(TEMPORARY) for part in parts):
-            raise LakeError(f"not a key of the lake: {key!r}", where=str(self._folder))
-        return self._folder.joinpath(*parts)
+        return self._folder.joinpath(*parts(key))
 
     def _place(self, path: Path, write: Callable[[BinaryIO], object]) -> None:
         temporary = path.with_name(TEMPORARY + uuid4().hex)

@@ -1,0 +1,220 @@
+"""How a Postgres source is reached: its address, one DuckDB connection, and its errors by name; no SQL of a table."""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, unquote
+
+from catchwater.errors import MissingExtra, SourceBusy, SourceError, SourceRefused, SourceUnreachable
+from catchwater.ports import Settings
+from catchwater.project import names, schema
+
+if TYPE_CHECKING:
+    import duckdb
+
+DEFAULTS = {"connect_timeout": "10", "application_name": "catchwater", "client_encoding": "UTF8"}
+SHAPE = "postgres://user@host:5432/database"
+HINTS = {
+    "password authentication failed": "check the user and the password",
+    "could not translate host name": "check the host's name",
+    "connection refused": "check the port, and that the server runs and accepts TCP/IP",
+    "does not exist": "check the names of the database and the user",
+    "ssl": "check `sslmode` in the url against what the server offers",
+    "timeout expired": "check the network between here and the server",
+    "too many": "wait, or raise the server's max_connections",
+    "no pg_hba.conf entry": "allow this user and address in the server's pg_hba.conf",
+}
+
+
+@dataclass(frozen=True)
+class Address:
+    """Connection parameters as libpq names them; `where` is host:port/database, without any secret."""
+
+    given: dict[str, str] = field(repr=False)
+
+    @property
+    def where(self) -> str:
+        hosts = self.given.get("host", "localhost").split(",")
+        ports = self.given.get("port", "5432").split(",")
+        pairs = [f"{host}:{ports[min(i, len(ports) - 1)]}" for i, host in enumerate(hosts)]
+        return f"{','.join(pairs)}/{self.given.get('dbname', '')}"
+
+    @property
+    def user(self) -> str:
+        return self.given.get("user", "")
+
+    def to_text(self) -> str:
+        def quoted(value: str) -> str:
+            return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+        return " ".join(f"{key}={quoted(value)}" for key, value in {**DEFAULTS, **self.given}.items())
+
+    def scrub(self, text: str) -> str:
+        """A vendor's message without our parameters, and so without the password."""
+        text = text.rsplit(f'{self.to_text()}": ', 1)[-1]
+        password = self.given.get("password")
+        return text.replace(password, "***") if password else text
+
+
+def address(name: str, spec: schema.PostgresSource, settings: Settings) -> Address:
+    """Where `spec` points once its variables and secrets are resolved; raises SecretMissing, SourceRefused."""
+    if spec.auth != "password":
+        raise SourceRefused(
+            f"auth: {spec.auth} isn't supported yet", where=f"source {name}", next_step="use a password"
+        )
+    parts = {"port": str(spec.port)} if spec.host else {}
+    for key, value in {"host": spec.host, "dbname": spec.database, "user": spec.user}.items():
+        if value:
+            parts[key] = settings.resolve(value)
+    if spec.password:
+        parts["password"] = settings.resolve(spec.password)
+    if spec.secret:
+        parts |= _from_secret(name, settings.resolve(f"${{secret:{spec.secret}}}"))
+    if spec.url:
+        parts = from_url(name, settings.resolve(spec.url)) | {k: v for k, v in parts.items() if k == "password"}
+    if not parts.get("host"):
+        raise SourceRefused("it has neither url nor host", where=f"source {name}", next_step=f"url: {SHAPE}")
+    return Address(parts)
+
+
+def _from_secret(name: str, text: str) -> dict[str, str]:
+    """A secret holds a URL, a JSON object of parts (as RDS writes it), or the password alone."""
+    if re.match(r"postgres(ql)?://", text):
+        return from_url(name, text)
+    if not text.lstrip().startswith("{"):
+        return {"password": text}
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {"password": text}
+    words = {"username": "user", "database": "dbname"}
+    known = {"host", "port", "dbname", "user", "password", "sslmode"}
+    parts = {words.get(key, key): str(value) for key, value in found.items()}
+    return {key: value for key, value in parts.items() if key in known}
+
+
+def from_url(name: str, url: str) -> dict[str, str]:
+    """The parts of a `postgres://` URL (several hosts and any libpq option allowed); raises SourceRefused."""
+    match = re.fullmatch(
+        r"postgres(?:ql)?://(?:(?P<login>.*)@)?(?P<hosts>[^/?]*)(?:/(?P<database>[^?]*))?(?:\?(?P<query>.*))?",
+        url.strip(),
+        re.DOTALL,
+    )
+    if not match:
+        raise SourceRefused("its url isn't a Postgres URL", where=f"source {name}", next_step=f"url: {SHAPE}")
+    user, _, password = (match["login"] or "").partition(":")
+    parts = {"user": user, "password": password, "dbname": match["database"] or ""}
+    hosts = [re.fullmatch(r"(\[[^]]*\]|[^:]*)(?::(\d+))?", host) for host in match["hosts"].split(",")]
+    if not all(hosts):
+        raise SourceRefused(
+            "the host or port in its url can't be read",
+            where=f"source {name}",
+            next_step=f"url: {SHAPE}, with @ : / in the password percent-encoded",
+        )
+    parts["host"] = ",".join(host[1].strip("[]") for host in hosts if host)
+    parts["port"] = ",".join(host[2] or "5432" for host in hosts if host)
+    found = {key: unquote(value) for key, value in parts.items() if value}
+    return found | dict(parse_qsl(match["query"] or "", keep_blank_values=True))
+
+
+def root() -> "duckdb.DuckDBPyConnection":
+    """An in-memory DuckDB that can reach Postgres, nothing downloaded; raises MissingExtra."""
+    import duckdb
+
+    con = duckdb.connect(
+        config={
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "memory_limit": "256MB",
+            "threads": 2,
+            "preserve_insertion_order": False,
+        }
+    )
+    con.load_extension(str(_extension(duckdb.__version__)))
+    con.execute("SET TimeZone = 'UTC'")
+    return con
+
+
+def _extension(version: str) -> Path:
+    spec = find_spec("duckdb_extension_postgres_scanner")
+    for place in (spec.submodule_search_locations or []) if spec else []:
+        path = Path(place) / "extensions" / f"v{version}" / "postgres_scanner.duckdb_extension"
+        if path.exists():
+            return path
+    raise MissingExtra("duckdb-extension-postgres-scanner", "postgres")
+
+
+class Session:
+    """One attached database: a single backend, since everything goes through one DuckDB transaction."""
+
+    def __init__(self, con: "duckdb.DuckDBPyConnection", place: Address) -> None:
+        self.con, self.place = con, place
+
+    def begin(self) -> None:
+        self.con.execute("BEGIN")
+
+    def execute(self, sql: str) -> None:
+        """Statements without a result, sent as they are, in one round trip."""
+        self.con.execute("CALL postgres_execute('pg', ?)", [sql]).fetchall()
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        return self.con.execute("FROM postgres_query('pg', ?)", [sql]).fetchall()
+
+    def document(self, sql: str) -> dict[str, Any]:
+        """The one JSON value that `sql` gives."""
+        found: dict[str, Any] = json.loads(self.rows(sql)[0][0])
+        return found
+
+
+@contextmanager
+def attached(con: "duckdb.DuckDBPyConnection", place: Address) -> Iterator[Session]:
+    """The source, for as long as the block lasts; DuckDB's errors leave it as SourceError and its kinds."""
+    import duckdb
+
+    try:
+        con.execute(f"ATTACH {names.literal(place.to_text())} AS pg (TYPE postgres, READ_ONLY)")
+    except duckdb.Error as error:
+        raise unreachable(place, str(error)) from error
+    try:
+        yield Session(con, place)
+    except duckdb.Error as error:
+        raise broken(place, str(error)) from error
+    finally:
+        _leave(con)
+
+
+def _leave(con: "duckdb.DuckDBPyConnection") -> None:
+    from contextlib import suppress
+
+    import duckdb
+
+    with suppress(duckdb.Error):  # no transaction is open
+        con.execute("ROLLBACK")
+    with suppress(duckdb.Error):  # the backend is gone, and so is what DETACH would end
+        con.execute("DETACH pg")
+
+
+def unreachable(place: Address, text: str) -> SourceUnreachable:
+    text = " ".join(place.scrub(text).split())
+    hint = next((hint for word, hint in HINTS.items() if word in text.lower()), "check the connection by hand")
+    return SourceUnreachable(f"can't connect: {text}", where=place.where, next_step=hint)
+
+
+def broken(place: Address, text: str) -> SourceError:
+    """The named error for a query that failed while the source was being read."""
+    text = " ".join(place.scrub(text).split())
+    low = text.lower()
+    if "permission denied" in low:
+        return SourceRefused(text, where=place.where, next_step="grant the right, or leave the table out")
+    if "row-level security" in low:
+        return SourceRefused(text, where=place.where, next_step="ALTER ROLE … BYPASSRLS, or leave the table out")
+    if any(word in low for word in ("conflict with recovery", "lock timeout", "statement timeout", "deadlock")):
+        return SourceBusy(text, where=place.where, next_step="it is tried again at the next run")
+    if any(word in low for word in ("server closed", "terminating connection", "connection to server", "ssl syscall")):
+        return SourceUnreachable(text, where=place.where, next_step="it is tried again at the next run")
+    return SourceError(text, where=place.where)

@@ -1,0 +1,154 @@
+"""How the values of each Postgres type travel: the select list there, and what is made of it here; nothing is run.
+
+Native types come in binary through DuckDB's `postgres_query`; all others as Postgres' own text. What a native type
+can't hold (NaN, infinity, years outside 1-9999, 24:00) travels as text in `_exact`, and is NULL in its column.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from catchwater.project import names
+
+NATIVE = {
+    "int2": "SMALLINT", "int4": "INTEGER", "int8": "BIGINT", "bool": "BOOLEAN", "float4": "FLOAT",
+    "float8": "DOUBLE", "text": "VARCHAR", "varchar": "VARCHAR", "bpchar": "VARCHAR", "uuid": "UUID",
+    "bytea": "BLOB", "date": "DATE", "time": "TIME", "timestamp": "TIMESTAMP",
+    "timestamptz": "TIMESTAMP WITH TIME ZONE",
+}  # fmt: skip
+
+# Where a value of the type is one that DuckDB's type can't hold exactly; {0} is the column.
+GUARDS = {
+    "numeric": "{0} = 'NaN'::numeric",
+    "date": "{0} < '0001-01-01'::date OR {0} > '9999-12-31'::date",
+    "time": "{0} >= '24:00'::time",
+    "timestamp": "{0} < '0001-01-01'::timestamp OR {0} >= '10000-01-01'::timestamp",
+    "timestamptz": "{0} < '0001-01-01 00:00+00'::timestamptz OR {0} >= '10000-01-01 00:00+00'::timestamptz",
+}
+
+# Functions of Postgres that hash a key column's value onto a seed; all others go through text.
+HASHES = {
+    "int2": "hashint8extended({0}::int8, {1})",
+    "int4": "hashint8extended({0}::int8, {1})",
+    "int8": "hashint8extended({0}, {1})",
+    "uuid": "uuid_hash_extended({0}, {1})",
+}
+TEXT_HASH = 'hashtextextended({0}::text COLLATE "C", {1})'
+
+
+@dataclass(frozen=True)
+class Field:
+    """One column: `origin` is its pg_catalog type ('' for any other kind), `type` what it is in the lake."""
+
+    name: str
+    type: str
+    nullable: bool
+    origin: str = ""
+    width: int = 0
+
+    @property
+    def guard(self) -> str:
+        return GUARDS.get(self.origin, "") if self.native else ""
+
+    @property
+    def native(self) -> bool:
+        return self.type != "VARCHAR" or self.origin in ("text", "varchar", "bpchar")
+
+    @property
+    def there(self) -> str:
+        """The column in Postgres' own SQL, read from alias x."""
+        return f"x.{names.quote(self.name)}"
+
+    @property
+    def sent(self) -> str:
+        """What Postgres sends: the value itself, or its text."""
+        if self.native and not (self.origin == "bpchar" and not self.width):
+            return self.there
+        # concat uses the type's output function; a cast to text would cut the blanks of a bpchar
+        return f"CASE WHEN {self.there} IS NOT NULL THEN concat({self.there}) END" if self.native else self.text
+
+    @property
+    def text(self) -> str:
+        return f"{self.there}::text"
+
+    @property
+    def received(self) -> str:
+        """What DuckDB makes of it, {0} being the column that came. It cuts the blanks that fill a char(n)."""
+        return f"rpad({{0}}, {self.width}, ' ')" if self.origin == "bpchar" and self.width else "{0}"
+
+
+def field_of(found: dict[str, Any]) -> Field:
+    """A column as the catalog query gives it: name, type, typmod, nullable."""
+    origin, typmod = found["type"], int(found["typmod"])
+    kind = NATIVE.get(origin, "VARCHAR")
+    if origin == "numeric" and typmod >= 4:
+        # the scale is a signed number of 11 bits
+        precision, scale = (typmod - 4) >> 16, (((typmod - 4) & 0x7FF) ^ 1024) - 1024
+        if precision <= 38 and 0 <= scale <= precision:
+            kind = f"DECIMAL({precision},{scale})"
+    width = typmod - 4 if origin == "bpchar" and typmod >= 4 else 0
+    return Field(found["name"], kind, found["nullable"], origin, width)
+
+
+def checksum(fields: Sequence[Field], leaves: bool) -> str:
+    """An order-free sum over (key, xmin), in Postgres; `leaves` adds which partition a row is in."""
+    seed = "hashtextextended(x.xmin::text COLLATE \"C\", {0})".format(
+        "hashint8extended(x.tableoid::int8, 0)" if leaves else "0"
+    )
+    for field in fields:
+        seed = HASHES.get(field.origin, TEXT_HASH).format(field.there, seed)
+    return f"COALESCE(sum({seed}), 0)::text"
+
+
+def row_hash(fields: Sequence[Field]) -> str:
+    """The version of a row without a key: a hash of all its values as Postgres writes them."""
+    row = f"ROW({', '.join(field.there for field in fields)})"
+    return f"encode(sha256(textsend({row}::text)), 'hex')"
+
+
+def row_checksum(fields: Sequence[Field]) -> str:
+    row = f"ROW({', '.join(field.there for field in fields)})"
+    return f"COALESCE(sum(hashtextextended({row}::text COLLATE \"C\", 0)), 0)::text"
+
+
+def is_odd(fields: Iterable[Field]) -> str:
+    """The condition, in Postgres, that one of these columns holds a value that its type can't; '' for never."""
+    return " OR ".join(field.guard.format(field.there) for field in fields if field.guard)
+
+
+def select_there(fields: Sequence[Field], version: str) -> str:
+    """The select list in Postgres: c0, c1, …, then v (version) and e (the odd values as `number=text`).
+
+    Each column has its own alias, since DuckDB knows no case and Postgres lets two columns share a name.
+    """
+    parts = [f"{field.sent} AS c{i}" for i, field in enumerate(fields)]
+    odd = [
+        f"CASE WHEN {field.guard.format(field.there)} THEN '{i}=' || {field.text} END"
+        for i, field in enumerate(fields)
+        if field.guard
+    ]
+    exact = "NULL::text[]"
+    if odd:
+        exact = f"CASE WHEN {is_odd(fields)} THEN array_remove(ARRAY[{', '.join(odd)}], NULL) END"
+    return ", ".join([*parts, f"{version} AS v", f"{exact} AS e"])
+
+
+def select_here(fields: Sequence[Field]) -> str:
+    """The select list in DuckDB over what `select_there` gave: the table's columns by name, then `_exact`."""
+    parts = []
+    for i, field in enumerate(fields):
+        value = field.received.format(f"c{i}")
+        if field.guard:
+            number = "list_transform(e, lambda p: split_part(p, '=', 1))"
+            value = f"CASE WHEN e IS NULL THEN {value} WHEN list_contains({number}, '{i}') THEN NULL ELSE {value} END"
+        parts.append(f"{value} AS {names.quote(field.name)}")
+    if any(field.guard for field in fields):
+        known = ", ".join(names.literal(field.name) for field in fields)
+        entries = (
+            f"list_transform(e, lambda p: {{'key': [{known}][split_part(p, '=', 1)::INT + 1], "
+            "'value': p[instr(p, '=') + 1:]}})"
+        )
+        parts.append(f"CASE WHEN e IS NOT NULL THEN map_from_entries({entries}) END AS _exact")
+    else:
+        parts.append("NULL::MAP(VARCHAR, VARCHAR) AS _exact")
+    return ", ".join(parts)

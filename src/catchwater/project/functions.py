@@ -1,0 +1,49 @@
+"""What DuckDB's functions are, asked of DuckDB itself once: which aggregate, vary, or make many rows of one."""
+
+from dataclasses import dataclass
+from functools import cache
+
+_TABLE_FUNCTIONS = frozenset({"unnest", "range", "generate_series", "repeat", "json_each", "json_tree"})
+_WORDS = frozenset({"current_date", "current_timestamp", "current_time", "localtime", "localtimestamp"})
+_READERS = (
+    "read_", "postgres_", "mysql_", "sqlite_", "iceberg_", "delta_", "parquet_", "duckdb_", "pragma_", "st_read",
+)  # fmt: skip
+_READER_ENDS = ("_scan", "_query", "_attach", "_execute")
+
+
+@dataclass(frozen=True)
+class Functions:
+    """Names in lower case; `plain` give one value per row and the same value every time."""
+
+    aggregates: frozenset[str]
+    varying: frozenset[str]
+    plain: frozenset[str]
+    tables: frozenset[str]
+
+    def reads_outside(self, name: str) -> bool:
+        """Whether a function reads files, networks or DuckDB's own insides, and so may not stand in a model."""
+        name = name.lower()
+        if name in _TABLE_FUNCTIONS or name in self.plain or name in self.aggregates:
+            return False
+        return name in self.tables or name.startswith(_READERS) or name.endswith(_READER_ENDS)
+
+
+@cache
+def functions() -> Functions:
+    import duckdb
+
+    with duckdb.connect(":memory:") as con:
+        rows = con.execute(
+            "SELECT DISTINCT lower(function_name), function_type, stability, macro_definition"
+            " FROM duckdb_functions()"
+        ).fetchall()
+    aggregates = {name for name, kind, _, _ in rows if kind == "aggregate"}
+    varying = {name for name, kind, stability, _ in rows if kind == "scalar" and stability != "CONSISTENT"}
+    scalars = {name for name, kind, _, _ in rows if kind == "scalar"} | {"nullif", "split_part", "date_add", "fmod"}
+    many = {"unnest", "generate_subscripts", "regexp_split_to_table"}
+    return Functions(
+        aggregates=frozenset(aggregates),
+        varying=frozenset(varying | _WORDS | {"ago", "current_user", "session_user", "user", "getvariable"}),
+        plain=frozenset(scalars - aggregates - varying - many),
+        tables=frozenset(name for name, kind, _, _ in rows if kind in ("table", "table_macro", "pragma")),
+    )

@@ -1,0 +1,141 @@
+"""The rule of what may be computed from new rows alone; every other model is computed in full."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from catchwater.project.functions import functions
+from catchwater.project.models import ModelFile
+from catchwater.project.resolve import Resolved
+from catchwater.project.shape import aggregates, driving_table
+
+if TYPE_CHECKING:
+    from sqlglot import exp
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """Why a model can't be incremental, and the offset in its SELECT where the reason stands."""
+
+    reason: str
+    offset: int
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model to judge: `direct` leads a column of the driving table to its output column, `macros` are names."""
+
+    model: ModelFile
+    resolved: Resolved
+    key: Sequence[str]
+    direct: dict[str, str]
+    macros: frozenset[str]
+
+
+def obstacle(candidate: Candidate) -> Obstacle | None:
+    """The first reason for which the model must be computed in full; None when new rows alone will do."""
+    for rule in (_query, _source, _clauses, _calls, _validity, _key):
+        found = next(rule(candidate), None)
+        if found:
+            return found
+    return None
+
+
+def offset(node: "exp.Expr", otherwise: int) -> int:
+    """Where a node of the tree begins, as far as the tree knows."""
+    spots = [part.meta["start"] for part in node.walk() if "start" in part.meta]
+    return min(spots) if spots else otherwise
+
+
+def _start(candidate: Candidate) -> int:
+    return int(candidate.model.tokens[0].start)
+
+
+def _query(candidate: Candidate) -> Iterator[Obstacle]:
+    from sqlglot import exp
+
+    query, start = candidate.model.query, _start(candidate)
+    if isinstance(query, exp.SetOperation):
+        yield Obstacle("a set operation", start)
+    if not isinstance(query, exp.Select):
+        yield Obstacle("it isn't one plain SELECT", start)
+    inner = next((node for node in query.walk() if node is not query and isinstance(node, exp.Query)), None)
+    if inner is not None:
+        yield Obstacle("a query inside the query", offset(inner, start))
+
+
+def _source(candidate: Candidate) -> Iterator[Obstacle]:
+    query, start = candidate.model.query, _start(candidate)
+    table = driving_table(query)
+    if table is None:
+        yield Obstacle("it reads no table", start)
+    elif candidate.resolved.input(candidate.resolved.driving).meaning.model:
+        yield Obstacle("it reads a model, not a source", offset(table, start))
+    for join in query.args.get("joins") or ():
+        yield Obstacle("a join, whose other side may change", offset(join, start))
+
+
+def _clauses(candidate: Candidate) -> Iterator[Obstacle]:
+    from sqlglot import exp
+
+    query, start = candidate.model.query, _start(candidate)
+    for part, said in (
+        ("distinct", "DISTINCT"), ("group", "GROUP BY"), ("having", "HAVING"), ("qualify", "QUALIFY"),
+        ("limit", "LIMIT"), ("offset", "OFFSET"), ("sample", "a sample"), ("laterals", "LATERAL"),
+    ):  # fmt: skip
+        node = query.args.get(part)
+        if node:
+            yield Obstacle(said, offset(node, start) if isinstance(node, exp.Expression) else start)
+    kinds: tuple[tuple[type[exp.Expr], str], ...] = (
+        (exp.Window, "a window"), (exp.TableSample, "a sample"), (exp.Pivot, "PIVOT or UNPIVOT"),
+        (exp.Unnest, "UNNEST"), (exp.Explode, "UNNEST"),
+    )  # fmt: skip
+    for kind, said in kinds:
+        node = query.find(kind)
+        if node:
+            yield Obstacle(said, offset(node, start))
+    for node in aggregates(query):
+        yield Obstacle(f"an aggregate ({node.sql_name().lower() if isinstance(node, exp.AggFunc) else node.name})",
+                       offset(node, start))  # fmt: skip
+
+
+def _calls(candidate: Candidate) -> Iterator[Obstacle]:
+    known = functions()
+    tokens = candidate.model.tokens
+    for token, after in zip(tokens, [*tokens[1:], None], strict=False):
+        name, called = token.text.lower(), after is not None and after.text == "("
+        if name in known.varying and (called or name.startswith(("current_", "local"))):
+            yield Obstacle(f"{name}, which gives another value each time", int(token.start))
+        elif called and name in candidate.macros:
+            yield Obstacle(f"the macro {name}", int(token.start))
+        elif called and name in known.aggregates:
+            yield Obstacle(f"an aggregate ({name})", int(token.start))
+        elif called and _is_name(token.token_type.name) and name not in known.plain:
+            yield Obstacle(f"the function {name}", int(token.start))
+
+
+def _is_name(kind: str) -> bool:
+    return kind in ("VAR", "IDENTIFIER")
+
+
+def _validity(candidate: Candidate) -> Iterator[Obstacle]:
+    system = candidate.resolved.input(candidate.resolved.driving).system
+    for name in ("_valid_to", "_is_current"):
+        if name in system:
+            token = next(token for token in candidate.model.tokens if token.text.lower() == name)
+            yield Obstacle(f"{name}, which the next version changes", int(token.start))
+
+
+def _key(candidate: Candidate) -> Iterator[Obstacle]:
+    start = _start(candidate)
+    held = {name.lower() for name in candidate.key}
+    meaning = candidate.resolved.input(candidate.resolved.driving).meaning
+    key = meaning.schema.key if meaning.schema else ()
+    has: Callable[[str], bool] = lambda name: candidate.direct.get(name.lower(), "").lower() in held  # noqa: E731
+    if candidate.resolved.history:
+        if not (has("_id") or (key and has("_seq") and all(has(name) for name in key))):
+            yield Obstacle("its key doesn't hold the driving key and _seq, or _id", start)
+    elif not key:
+        yield Obstacle("the source's table has no key", start)
+    elif not all(has(name) for name in key):
+        yield Obstacle("its key doesn't hold the key of the table that it walks over", start)

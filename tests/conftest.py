@@ -1,0 +1,44 @@
+"""What every test shares: golden files, and in CI a skip that isn't listed is a failure."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write golden files instead of comparing them")
+
+
+def allowed_skips() -> tuple[str, ...]:
+    """The parts of .ci/external, one a line before its colon, that a CI machine may lack."""
+    lines = (ROOT / ".ci" / "external").read_text().splitlines()
+    return tuple(line.split(":")[0].strip() for line in lines if line.strip() and not line.startswith("#"))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """A skip in CI whose reason doesn't begin with a listed part becomes a failure."""
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]
+    if report.skipped and os.environ.get("CI") and not hasattr(report, "wasxfail"):
+        reason = str(report.longrepr[2]).removeprefix("Skipped: ")
+        if not reason.startswith(allowed_skips() or ("\0",)):
+            report.outcome = "failed"
+            report.longrepr = f"skipped in CI, and .ci/external doesn't list it: {reason}"
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
+    """`golden(path, text)` compares `text` with the file, or writes it under --update-golden."""
+
+    def compare(path: Path, text: str) -> None:
+        if request.config.getoption("--update-golden"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        assert path.read_text() == text, f"{path.name} differs: look, then pytest --update-golden"
+
+    return compare
