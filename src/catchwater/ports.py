@@ -4,7 +4,7 @@ A new source, store or warehouse is one file that fits one of these, one line in
 project/schema.py, and the contract suite of its port.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -159,11 +159,13 @@ class LoadBatch:
 
 @dataclass(frozen=True)
 class Loaded:
-    """Rows changed by a load, summed over its tables."""
+    """Rows changed by a load, summed over its tables; `tables` has the same by model, `notes` what was unusual."""
 
     added: int = 0
     changed: int = 0
     removed: int = 0
+    tables: Mapping[str, "Loaded"] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 class WarehouseSession(Protocol):
@@ -177,8 +179,12 @@ class WarehouseSession(Protocol):
         """Create, adopt or widen tables and views; raises TableDiffers naming every differing column."""
         ...
 
+    def retire(self, keep: Collection[str]) -> None:
+        """Drop what was made of models that aren't in `keep`; tables in somebody's database stay."""
+        ...
+
     def reset(self, model: Model) -> None:
-        """Empty a model's tables and forget its marker."""
+        """Empty a model's tables and forget its marker; WarehouseError where they aren't ours to empty."""
         ...
 
     def apply(self, batches: Sequence[LoadBatch]) -> Loaded:
@@ -188,10 +194,12 @@ class WarehouseSession(Protocol):
 
 @dataclass(frozen=True)
 class Version:
-    """What readers see: a number that grows, and for every log the batch up to which it is loaded."""
+    """What readers see: a number that grows, for every log the batch up to which it is loaded, and for every
+    model the `shape` that its table has."""
 
     number: int
     cut: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    models: Mapping[str, str] = field(default_factory=dict)
 
 
 class Warehouse(Protocol):

@@ -58,6 +58,7 @@ class Model:
     `_at` of the driving row added as the last two columns. `order` is the output column that holds `_id` or
     `_seq` of the driving row (history models only), by which versions are ordered. `driving` is the alias of the
     driving table of an incremental model. `digest` is the SHA-256 of everything that changes the rows.
+    `macros` are the statements that make the macros its SQL uses (empty when it uses none).
     `lineage` maps an output column to the `source.table.column`s that it is made from.
     """
 
@@ -80,6 +81,16 @@ class Model:
     lineage: dict[str, tuple[str, ...]] = field(default_factory=dict)
     digest: str = ""
     group: str = ""
+    macros: str = ""
+
+    @property
+    def shape(self) -> str:
+        """The SHA-256 of what the model's table looks like in the warehouse, its rows apart."""
+        columns = [(column.name, column.type, column.description) for column in self.columns]
+        reads = [(read.alias, read.log, read.table) for read in self.reads]
+        view = (self.sql, reads) if self.materialized == "view" else ()
+        parts = (self.name, self.description, columns, self.key, self.entity, self.order, self.history, view)
+        return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ def _qualified(sql: str, tables: Mapping[str, Sequence[str]]) -> "exp.Expr":
     tree = sqlglot.parse_one(sql, dialect="duckdb")
     return qualify(
         tree, schema=schema, dialect="duckdb", validate_qualify_columns=False, quote_identifiers=False,
-        identify=False, infer_schema=False,
+        identify=False,
     )  # fmt: skip
 
 
@@ -91,8 +91,8 @@ def _trace(scope: "Scope", at: int, seen: frozenset[tuple[int, int]]) -> set[tup
     if (id(scope), at) in seen:
         return set()
     seen |= {(id(scope), at)}
-    if scope.union_scopes:
-        return {pair for branch in scope.union_scopes for pair in _trace(branch, at, seen)}
+    if scope.set_operation_scopes:
+        return {pair for branch in scope.set_operation_scopes for pair in _trace(branch, at, seen)}
     selects = getattr(scope.expression, "selects", [])
     return _behind(scope, selects[at], seen) if at < len(selects) else set()
 

@@ -78,6 +78,7 @@ class Catalogue:
     def __init__(self, sources: Mapping[str, Sequence[TableSchema]], models: Sequence[ModelFile]) -> None:
         self.sources = sources
         self.models = {model.name.lower(): model for model in models}
+        self.histories: set[str] = set()
         self.histories = {model.name.lower() for model in models if self._is_history(model)}
 
     def _is_history(self, model: ModelFile) -> bool:

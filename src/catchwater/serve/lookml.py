@@ -7,7 +7,7 @@ from typing import Any
 from catchwater.errors import MissingExtra
 from catchwater.plan.plan import Plan
 from catchwater.serve.lookml_explores import Explore, explores_of
-from catchwater.serve.lookml_fields import Fields, Table, fields_of, sentence, words
+from catchwater.serve.lookml_fields import Fields, Table, fields_of, quoted, sentence, words
 from catchwater.serve.lookml_measures import Measures
 
 NOTE = "# Written by `catchwater lookml` from models/: change the models, not this file.\n\n"
@@ -34,7 +34,7 @@ def lookml(plan: Plan) -> dict[str, str]:
     dashboard = _dashboard(plan, explores, views)
     if dashboard:
         files[f"dashboards/{plan.project}.dashboard.lookml"] = _yaml([dashboard])
-    return {path: f"{NOTE}{text.strip()}\n" for path, text in sorted(files.items())}
+    return {path: f"{NOTE}{(text or '').strip()}\n" for path, text in sorted(files.items())}
 
 
 def tables_of(plan: Plan) -> dict[str, Table]:
@@ -61,7 +61,7 @@ def _view(table: Table) -> dict[str, Any]:
     view: dict[str, Any] = {
         "name": table.name,
         "label": sentence(table.label),
-        "sql_table_name": table.name,
+        "sql_table_name": quoted(table.name, table.dialect, reserved=True),
         "dimensions": fields.dimensions,
     }
     if fields.groups:
@@ -81,46 +81,51 @@ def _model(plan: Plan, explores: list[Explore]) -> dict[str, Any]:
 
 
 def _dashboard(plan: Plan, explores: list[Explore], views: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
-    """Tiles on the explore that has the most to measure: its numbers, one over time, one by a joined table."""
+    """Tiles on the explore that weighs most: its numbers, the first over time, the first by a joined table."""
     if not explores:
         return None
-    main = max(explores, key=lambda one: (len(_measures(views[one.name])), len(one.joins), one.name))
+    main = max(explores, key=lambda one: _weight(one, views[one.name]))
     numbers = [f"{main.name}.{name}" for name in _measures(views[main.name])]
     tiles: list[dict[str, Any]] = [
-        _tile(views, field, "single_value", [field], (0, TILE_WIDTH * at)) for at, field in enumerate(numbers[:4])
+        _tile(field, "single_value", [field], (0, TILE_WIDTH * at)) for at, field in enumerate(numbers[:4])
     ]
-    line, bar = _over_time(main, views, numbers[0]), _by_words(main, views, numbers[0])
+    line, bar = _over_time(main, views), _by_words(main, views)
     for at, (kind, axis) in enumerate([("looker_line", line), ("looker_bar", bar)]):
         if axis:
             fields = [axis, numbers[0]]
-            tiles.append(_tile(views, f"{kind}.{axis}", kind, fields, (4, at * PAGE_WIDTH // 2)))
+            tiles.append(_tile(axis, kind, fields, (4, at * PAGE_WIDTH // 2)))
     for tile in tiles:
         tile.update(model=plan.project, explore=main.name)
     return {"dashboard": plan.project, "title": words(plan.project), "layout": "newspaper", "elements": tiles}
+
+
+def _weight(explore: Explore, view: dict[str, Any]) -> tuple[bool, bool, int, int, str]:
+    """The current rows before their history, what has a time before what has none, then the most connected."""
+    dated = bool(view.get("dimension_groups"))
+    return (not explore.history, dated, len(explore.joins), len(_measures(view)), explore.name)
 
 
 def _measures(view: dict[str, Any]) -> list[str]:
     return [one["name"] for one in view["measures"] if one.get("hidden") != "yes"]
 
 
-def _over_time(main: Explore, views: dict[str, dict[str, Any]], _: str) -> str:
+def _over_time(main: Explore, views: dict[str, dict[str, Any]]) -> str:
     groups = views[main.name].get("dimension_groups", [])
     return f"{main.name}.{groups[0]['name']}_month" if groups else ""
 
 
-def _by_words(main: Explore, views: dict[str, dict[str, Any]], _: str) -> str:
-    """The first text that a person can read: of a joined table, else of the explore itself."""
-    dated = {name for name in views if "dimension_groups" in views[name] and name.startswith("dim_date")}
-    for alias, view in [*main.joins.items(), (main.name, main.name)]:
-        for one in views[view]["dimensions"] if view not in dated else []:
+def _by_words(main: Explore, views: dict[str, dict[str, Any]]) -> str:
+    """The first text that a person can read: of a joined table that isn't a calendar, else of the table itself."""
+    for alias, name in [*main.joins.items(), (main.name, main.name)]:
+        dimensions = views[name]["dimensions"]
+        calendar = any(one.get("primary_key") == "yes" and one["type"] == "date_raw" for one in dimensions)
+        for one in [] if calendar else dimensions:
             if one["type"] == "string" and one.get("hidden") != "yes":
                 return f"{alias}.{one['name']}"
     return ""
 
 
-def _tile(
-    views: dict[str, dict[str, Any]], name: str, kind: str, fields: list[str], at: tuple[int, int]
-) -> dict[str, Any]:
+def _tile(name: str, kind: str, fields: list[str], at: tuple[int, int]) -> dict[str, Any]:
     small = kind == "single_value"
     title = " by ".join(words(field.rpartition(".")[2]) for field in reversed(fields))
     tile: dict[str, Any] = {"name": name, "title": title, "type": kind, "fields": fields}

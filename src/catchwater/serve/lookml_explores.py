@@ -8,7 +8,7 @@ from typing import Any
 
 from catchwater.project import names
 from catchwater.project.tables import Reference
-from catchwater.serve.lookml_fields import Table, sentence, words
+from catchwater.serve.lookml_fields import Table, reference, sentence, words
 
 DEPTH = 4
 
@@ -18,6 +18,7 @@ class Explore:
     """`joins` are alias → view, in the order of joining; `written` is the LookML."""
 
     name: str
+    history: bool = False
     joins: dict[str, str] = field(default_factory=dict)
     written: dict[str, Any] = field(default_factory=dict)
 
@@ -58,7 +59,7 @@ def _explore(
         written["description"] = sentence(table.model.description)
     if joins:
         written["joins"] = joins
-    return Explore(table.name, {link.alias: link.target for link in links}, written)
+    return Explore(table.name, table.history, {link.alias: link.target for link in links}, written)
 
 
 def _links(table: Table, tables: dict[str, Table], current: dict[str, str]) -> Iterator[_Link]:
@@ -123,8 +124,6 @@ def _join(base: str, link: _Link, tables: dict[str, Table], views: dict[str, dic
 
 def _field(table: Table, view: dict[str, Any], column: str) -> str:
     """The field of a view that is exactly this column, uncast."""
-    from catchwater.serve.lookml_fields import reference
-
     sql = reference(table, column)
     for one in view["dimensions"]:
         if one["sql"] == sql:

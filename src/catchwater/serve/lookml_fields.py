@@ -15,6 +15,17 @@ TIME_FRAMES = ("raw", "time", "date", "week", "month", "quarter", "year")
 _NUMBERS = re.compile(r"^(U?(TINY|SMALL|BIG|HUGE)?INT|U?INTEGER|U?HUGEINT|DECIMAL|NUMERIC|FLOAT|DOUBLE|REAL|BIGNUM)\b")
 # A list, struct, map, blob or JSON can't be grouped by in every warehouse.
 _WHOLE = re.compile(r"\[\d*\]$|^(STRUCT|MAP|UNION|LIST|ARRAY|BLOB|BYTEA|JSON|VARIANT|GEOMETRY|BIT)\b")
+_RESERVED = """
+    all analyse analyze and any array as asc between both by case cast check collate column constraint create
+    cross cube current default desc describe distinct do else end enum escape except exclude exists extract false
+    fetch following for foreign from full grant group grouping groups hash having if ignore in initially inner
+    intersect interval into is join lambda lateral leading left like limit lookup merge natural new no not null
+    nulls of offset on only or order outer over partition pivot placing preceding primary proto qualify range
+    recursive references respect returning right rollup rows select session_user set show some struct summarize
+    table tablesample then to trailing treat true unbounded union unique unnest unpivot user using variadic when
+    where window with within
+"""
+RESERVED = frozenset(_RESERVED.split())
 _BROKEN = re.compile(r";;|\$\{|\{\{|\{%|[\x00-\x1f]")
 
 
@@ -80,9 +91,10 @@ def sentence(text: str) -> str:
     return re.sub(r"\{(?=[{%])", "{ ", plain)
 
 
-def quoted(name: str, dialect: str) -> str:
-    """Plain names as they are, for every warehouse; others as the dialect of the warehouse quotes them."""
-    if names.is_plain(name):
+def quoted(name: str, dialect: str, *, reserved: bool = False) -> str:
+    """Plain names as they are, for every warehouse; others, and `reserved` words of SQL, as the dialect quotes
+    them. (After `${TABLE}.` a reserved word needs no quotes in any of the three.)"""
+    if names.is_plain(name) and not (reserved and name in RESERVED):
         return name
     if dialect == "bigquery":
         return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"

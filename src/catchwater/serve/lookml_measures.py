@@ -82,9 +82,9 @@ class Measures:
         everything = call.this is None or isinstance(call.this, exp.Star | exp.Literal)
         if everything and condition is None:
             return {"type": "count"}
-        one = exp.Literal.number(1) if everything else exp.If(this=call.this.is_(exp.null()), true=_zero())
+        one: exp.Expr = exp.Literal.number(1)
         if not everything:
-            one = exp.Case(ifs=[one], default=exp.Literal.number(1))
+            one = exp.Case(ifs=[exp.If(this=call.this.is_(exp.null()), true=_zero())], default=one)
         return {"type": "sum", "sql": self._sql(_when(condition, one, otherwise=_zero()))}
 
     def _numeric(self, value: "exp.Expr") -> bool:

@@ -3,7 +3,7 @@
 It proves the graph; it is no sandbox.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -106,6 +106,9 @@ class GuardedSession:
     def prepare(self, models: Sequence[Model]) -> None:
         self._need(models)
         self._session.prepare(models)
+
+    def retire(self, keep: Collection[str]) -> None:
+        self._session.retire(keep)
 
     def reset(self, model: Model) -> None:
         self._need([model])

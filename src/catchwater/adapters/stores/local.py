@@ -80,14 +80,19 @@ class LocalStore:
                     write(file)
                     file.flush()
                     os.fsync(file.fileno())
-                os.link(temporary, path)
+                _link(temporary, path)
                 _sync(path.parent)
             finally:
                 temporary.unlink(missing_ok=True)
-        except FileExistsError as error:
-            raise AlreadyExists("the object exists", where=str(path)) from error
         except OSError as error:
             raise _refused(error, path) from error
+
+
+def _link(temporary: Path, path: Path) -> None:
+    try:
+        os.link(temporary, path)
+    except FileExistsError as error:
+        raise AlreadyExists("the object exists", where=str(path)) from error
 
 
 def _make_folder(folder: Path) -> None:

@@ -1,11 +1,11 @@
 """A zone in an S3 bucket, through obstore; create is `If-None-Match: *` and no answer is told as Uncertain."""
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -14,16 +14,17 @@ from catchwater.errors import AlreadyExists, LakeError, MissingExtra, NotFound, 
 from catchwater.ports import Stored
 
 _VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-_TIMEOUT = timedelta(seconds=60)
 _CHUNK = 8 << 20
 
 
 class S3Store:
     """`url` is `s3://bucket/prefix`; `variables` are the standard AWS_* ones (AWS_ENDPOINT_URL for another S3, keys,
     AWS_REGION); what is missing among them obstore takes from the process and its role. Fetched objects are kept
-    under `cache` for good, since no object ever changes."""
+    under `cache` for good, since no object ever changes. A request is retried for `patience`."""
 
-    def __init__(self, url: str, variables: Mapping[str, str], cache: Path) -> None:
+    def __init__(
+        self, url: str, variables: Mapping[str, str], cache: Path, patience: timedelta = timedelta(seconds=30)
+    ) -> None:
         try:
             import obstore
             from obstore.store import S3Store as Bucket
@@ -43,8 +44,8 @@ class S3Store:
             place.netloc,
             prefix=place.path.strip("/") or None,
             config=config,  # type: ignore[arg-type]
-            client_options={"allow_http": bool(endpoint and endpoint.startswith("http://")), "timeout": _TIMEOUT},
-            retry_config={"max_retries": 4, "retry_timeout": _TIMEOUT},
+            client_options={"allow_http": bool(endpoint and endpoint.startswith("http://")), "timeout": 2 * patience},
+            retry_config={"max_retries": 4, "retry_timeout": patience},
         )
         self._cache = cache / hashlib.sha256(f"{endpoint} {self._where}".encode()).hexdigest()[:16]
         self._seen = False
@@ -54,7 +55,7 @@ class S3Store:
             try:
                 size = int(self._obstore.head(self._bucket, self._key(key))["size"])
             except FileNotFoundError:
-                self._require_bucket()
+                self._require_bucket(key)
                 return None
             self._seen = True
             return size
@@ -109,10 +110,10 @@ class S3Store:
                 for chunk in stream:
                     file.write(chunk)
 
-    def _require_bucket(self) -> None:
+    def _require_bucket(self, key: str) -> None:
         """A HEAD can't tell a missing bucket from a missing object, and a lake that isn't there isn't empty."""
         if not self._seen:
-            self._obstore.list_with_delimiter(self._bucket, "_runs")
+            self._obstore.list_with_delimiter(self._bucket, parts(key)[0])
             self._seen = True
 
     def _key(self, key: str) -> str:
@@ -128,20 +129,27 @@ class S3Store:
 
         try:
             yield
-        except (LakeError, OSError) as error:
-            if isinstance(error, FileNotFoundError):
-                raise self._missing(error, key) from error
-            raise
+        except FileNotFoundError as error:
+            raise self._missing(error, key) from error
         except exceptions.AlreadyExistsError as error:
             raise AlreadyExists("the object exists", where=self._at(key)) from error
-        except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
-            raise LakeError(
-                f"the bucket refuses us ({_code(error)})",
-                where=self._at(key),
-                next_step="see to AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and to the rights to get, put and list",
-            ) from error
         except exceptions.BaseError as error:
-            raise Uncertain(f"the store doesn't answer ({_code(error)})", where=self._at(key)) from error
+            raise self._refused(error, key) from error
+
+    def _refused(self, error: Exception, key: str) -> LakeError:
+        """A refusal is certain only when it is the first answer: what was sent before a retry may have arrived."""
+        text, code = str(error), _code(error)
+        if "NoSuchBucket" in text:
+            return self._missing(error, key)
+        found = re.search(r"status code: (\d{3})", text)
+        status = int(found[1]) if found else 0
+        if not 400 <= status < 500 or status in (408, 409, 429) or re.search(r"after [1-9]\d* retries", text):
+            return Uncertain(f"the store doesn't answer ({code})", where=self._at(key))
+        return LakeError(
+            f"the bucket refuses us ({code})",
+            where=self._at(key),
+            next_step="see to AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and to the rights to get, put and list",
+        )
 
     def _missing(self, error: Exception, key: str) -> LakeError:
         if "NoSuchBucket" in str(error):
@@ -153,8 +161,7 @@ class S3Store:
 
 
 def _code(error: Exception) -> str:
-    """S3's own word for an error, or its first line; never a header or a signature."""
-    import re
-
-    found: Any = re.search(r"<Code>(\w+)</Code>", str(error)) or re.search(r"status:? (\d{3})", str(error))
-    return found[1] if found else type(error).__name__
+    """S3's own word for an error; never a header or a signature."""
+    text = str(error)
+    found = re.search(r"<Code>(\w+)</Code>", text) or re.search(r"status code: (\d{3} [A-Za-z ]+)", text)
+    return found[1] if found else "connection cut or timed out"

@@ -1,12 +1,13 @@
 """What a run of processed batches changes in one table, as one SELECT over their files; nothing is written here."""
 
-from collections.abc import Sequence
+import glob
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from catchwater.errors import ChainBroken, Corrupt
 from catchwater.plan.plan import Model
-from catchwater.ports import LoadBatch
+from catchwater.ports import LoadBatch, Loaded
 from catchwater.project.names import literal, quote
 from catchwater.project.tables import Column
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     import duckdb
 
 REMOVED = "_removed"
-HIDDEN = (Column("_version", "VARCHAR"), Column("_occurrence", "BIGINT"))
+HIDDEN = (Column("_version", "VARCHAR"), Column("_occurrence", "INTEGER"))
 TAIL = (Column("_op", "VARCHAR"), Column("_at", "TIMESTAMP WITH TIME ZONE"))
 
 Marker = tuple[int, str]
@@ -83,6 +84,14 @@ def pending(batches: Sequence[LoadBatch], marker: Marker | None) -> list[LoadBat
     return rest
 
 
+def total(tables: Mapping[str, Loaded], notes: tuple[str, ...] = ()) -> Loaded:
+    """The sum over tables, which it carries."""
+    added, changed, removed = (
+        sum(getattr(loaded, name) for loaded in tables.values()) for name in ("added", "changed", "removed")
+    )
+    return Loaded(added, changed, removed, tables, notes)
+
+
 def equal(left: str, right: str, columns: Sequence[str]) -> str:
     """Both rows have the same values, NULL being one."""
     return " AND ".join(f"{left}.{quote(c)} IS NOT DISTINCT FROM {right}.{quote(c)}" for c in columns)
@@ -97,18 +106,17 @@ def select(con: "duckdb.DuckDBPyConnection", table: Table, batches: Sequence[Loa
 
     `batches` have files. A column that a file lacks is NULL. Raises Corrupt for a file that isn't Parquet.
     """
-    files = [str(path) for batch in batches for path in batch.files]
+    files = [glob.escape(str(path)) for batch in batches for path in batch.files]
     numbers = [number for number, batch in enumerate(batches) for _ in batch.files]
-    paths = "[" + ", ".join(literal(path) for path in files) + "]"
-    scan = f"read_parquet({paths}, union_by_name = true, filename = '__file', hive_partitioning = false)"
+    paths = ", ".join(literal(path) for path in files)
+    scan = f"read_parquet([{paths}], union_by_name = true, hive_partitioning = false)"
     present = _present(con, scan, table)
     columns = ", ".join(_cast(column, present) for column in table.stored)
     if len(batches) == 1:
         return f"SELECT {columns}, {REMOVED} FROM {scan}"
-    nth = f"{numbers}[list_position({paths}, __file)]"
     last = (
-        f"SELECT * FROM {scan} QUALIFY rank() OVER "
-        f"(PARTITION BY {listed(table.identity)} ORDER BY {nth} DESC) = 1"
+        f"SELECT * FROM {scan} QUALIFY rank() OVER (PARTITION BY {listed(table.identity)} "
+        f"ORDER BY {numbers}[file_index::BIGINT + 1] DESC) = 1"
     )
     return f"SELECT {columns}, {REMOVED} FROM ({last})"
 
@@ -128,9 +136,7 @@ def _present(con: "duckdb.DuckDBPyConnection", scan: str, table: Table) -> set[s
 
 
 def corrupt(model: Model, error: Exception) -> Corrupt:
-    return Corrupt(
-        f"a file can't be read as Parquet: {error}", where=log_of(model), next_step="catchwater verify"
-    )
+    return Corrupt(f"a file can't be read as Parquet: {error}", where=log_of(model), next_step="catchwater verify")
 
 
 def _cast(column: Column, present: set[str]) -> str:

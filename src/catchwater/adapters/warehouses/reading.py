@@ -87,5 +87,7 @@ def _reads(con: "duckdb.DuckDBPyConnection", statement: "duckdb.Statement") -> b
 
 
 def _pivots(statement: "duckdb.Statement") -> bool:
-    """A PIVOT without a list of values is two statements, the first of which makes a temporary type."""
-    return statement.query.lstrip().lower().startswith(("create temporary type \"__pivot", "create type __pivot"))
+    """A PIVOT without a list of values is two statements; the first makes a temporary type and has no text."""
+    import duckdb
+
+    return statement.type == duckdb.StatementType.CREATE and not statement.query.strip()

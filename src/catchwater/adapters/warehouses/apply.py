@@ -1,0 +1,79 @@
+"""Changes of one model applied to its DuckDB tables, inside the transaction of its caller."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from catchwater.adapters.warehouses import changes
+from catchwater.adapters.warehouses.changes import REMOVED, Table, equal, listed
+from catchwater.adapters.warehouses.ddl import stored
+from catchwater.ports import LoadBatch, Loaded
+from catchwater.project.names import quote
+
+if TYPE_CHECKING:
+    import duckdb
+
+_STAGE, _TOUCHED = "temp.main.__stage", "temp.main.__touched"
+
+
+def apply(con: "duckdb.DuckDBPyConnection", table: Table, batches: Sequence[LoadBatch]) -> Loaded:
+    """Rows of batches that have files into the model's table and, of a history, its latest versions."""
+    source = changes.select(con, table, batches)
+    if _number(con, f"SELECT count(*) FROM (FROM {stored(table)} LIMIT 1)") == 0:
+        added = _number(con, f"INSERT INTO {stored(table)} {_kept(table, f'({source})')}")
+        if table.current:
+            _latest(con, table, "")
+        return Loaded(added=added)
+    con.execute(f"CREATE OR REPLACE TEMP TABLE __stage AS {source}")
+    loaded = _merge(con, table)
+    con.execute(f"DROP TABLE {_STAGE}")
+    return loaded
+
+
+def _merge(con: "duckdb.DuckDBPyConnection", table: Table) -> Loaded:
+    target, same = stored(table), equal("t", "s", table.identity)
+    if table.current:
+        _touch(con, table)
+    removed = _number(con, f"DELETE FROM {target} AS t USING (FROM {_STAGE} WHERE {REMOVED}) AS s WHERE {same}")
+    changed = _number(con, f"DELETE FROM {target} AS t USING (FROM {_STAGE} WHERE NOT {REMOVED}) AS s WHERE {same}")
+    written = _number(con, f"INSERT INTO {target} {_kept(table, _STAGE)}")
+    if table.current:
+        here = equal("t", "s", table.model.entity)
+        con.execute(f"DELETE FROM {quote(table.current)} AS t USING {_TOUCHED} AS s WHERE {here}")
+        _latest(con, table, f"SEMI JOIN {_TOUCHED} AS s ON {here}")
+        con.execute(f"DROP TABLE {_TOUCHED}")
+    return Loaded(added=written - changed, changed=changed, removed=removed)
+
+
+def _kept(table: Table, source: str) -> str:
+    names = listed(table.names)
+    return f"({names}) SELECT {names} FROM {source} WHERE NOT {REMOVED}"
+
+
+def _touch(con: "duckdb.DuckDBPyConnection", table: Table) -> None:
+    """The entities whose latest version may be another now: those written, and those that had a written key."""
+    entity, same = table.model.entity, equal("t", "s", table.identity)
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE __touched AS SELECT {listed(entity)} FROM {_STAGE} "
+        f"UNION SELECT {listed(entity, 't.')} FROM {stored(table)} AS t SEMI JOIN {_STAGE} AS s ON {same}"
+    )
+
+
+def _latest(con: "duckdb.DuckDBPyConnection", table: Table, among: str) -> None:
+    """Insert the latest version per entity by the model's order, then by key, unless it is a delete.
+
+    Only row numbers are aggregated, never whole rows.
+    """
+    model, source = table.model, stored(table)
+    order = [model.order, *(name for name in model.key if name != model.order)]
+    rank = quote(order[0]) if len(order) == 1 else f"row({listed(order)})"
+    newest = f"SELECT arg_max(t.rowid, {rank}) FROM {source} AS t {among} GROUP BY {listed(model.entity)}"
+    names = listed(table.names)
+    con.execute(
+        f"INSERT INTO {quote(str(table.current))} ({names}) SELECT {names} FROM {source} "
+        f"WHERE rowid IN ({newest}) AND _op IS DISTINCT FROM 'delete'"
+    )
+
+
+def _number(con: "duckdb.DuckDBPyConnection", sql: str) -> int:
+    found = con.execute(sql).fetchone()
+    return int(found[0]) if found else 0

@@ -1,0 +1,96 @@
+"""How a DuckDB warehouse file is opened, and what DuckDB's refusals mean; no table is known here."""
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from catchwater.errors import WarehouseBusy, WarehouseError
+
+if TYPE_CHECKING:
+    import duckdb
+
+ALIAS = "warehouse"
+_HELD = re.compile(r"Could not set lock|Conflicting lock|Unique file handle conflict|already attached")
+_PID = re.compile(r"\(PID (\d+)\)")
+_OUTSIDE = re.compile(
+    r"Permission denied|No space left|Too many open files|Cannot open file|Out of Memory|failed to (?:allocate|pin)"
+    r"|Read-only file system|is a directory|Input/output error",
+    re.IGNORECASE,
+)
+_BROKEN = re.compile(r"checksum|corrupt|has been invalidated|INTERNAL Error|not a valid DuckDB", re.IGNORECASE)
+
+
+def connect(folder: Path, memory: str) -> "duckdb.DuckDBPyConnection":
+    """An instance in memory that loads nothing from outside and spills beside the files."""
+    import duckdb
+
+    config: dict[str, Any] = {
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "memory_limit": memory,
+        "temp_directory": str(folder / "tmp"),
+        "preserve_insertion_order": "false",
+    }
+    con = duckdb.connect(config=config)
+    con.execute("SET TimeZone = 'UTC'")
+    return con
+
+
+def attach(path: Path, memory: str, *, write: bool) -> "duckdb.DuckDBPyConnection":
+    """The file as `warehouse`; for readers all else outside is shut for good.
+
+    Raises DuckDB's own errors.
+    """
+    from catchwater.project.names import literal
+
+    con = connect(path.parent, memory)
+    try:
+        con.execute(f"ATTACH {literal(str(path))} AS {ALIAS} ({'READ_WRITE' if write else 'READ_ONLY'})")
+        if write:
+            con.execute(f"USE {ALIAS}")
+        else:
+            con.execute("SET enable_external_access = false")
+            con.execute("SET lock_configuration = true")
+    except BaseException:
+        con.close()
+        raise
+    return con
+
+
+def is_held(error: Exception) -> bool:
+    """Somebody else has the file open."""
+    return bool(_HELD.search(str(error)))
+
+
+def is_outside(error: Exception) -> bool:
+    """The disk, rights or memory failed, not the file."""
+    return bool(_OUTSIDE.search(str(error)))
+
+
+def is_broken(error: BaseException) -> bool:
+    """What DuckDB says of a file with wrong bytes in it, once it is open."""
+    return bool(_BROKEN.search(str(error)))
+
+
+def busy(path: Path, error: Exception | None, patience: float) -> WarehouseBusy:
+    found = _PID.search(str(error))
+    who = f"process {found[1]}" if found else "a reader of this process" if error is None else "another process"
+    return WarehouseBusy(
+        f"{who} has held the file for {patience:g} s; the last version stays published",
+        where=str(path),
+        next_step="end that process or let it finish, then catchwater run",
+    )
+
+
+def failed(path: Path, error: Exception) -> WarehouseError:
+    return WarehouseError(str(error), where=str(path), next_step="catchwater run")
+
+
+def set_aside(path: Path) -> str:
+    """Rename a file that can't be opened, and its write-ahead log; returns what was done, in words."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+    for name in (path, path.with_name(path.name + ".wal")):
+        if name.exists():
+            name.rename(name.with_name(f"{name.name}.corrupt-{stamp}"))
+    return f"{path.name} couldn't be opened and was set aside as {path.name}.corrupt-{stamp}; it is made anew"

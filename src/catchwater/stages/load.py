@@ -1,0 +1,270 @@
+"""Load: from the models' logs to the warehouse, group by group to one cut; how a table is written isn't known here."""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from catchwater.errors import CatchwaterError, ChainBroken, GrantMissing
+from catchwater.lake.log import Log
+from catchwater.lake.manifest import Manifest, Ref
+from catchwater.lake.read import paths
+from catchwater.plan.plan import Model, Plan, Step
+from catchwater.ports import LoadBatch, Loaded, Ports, Store, Version, Warehouse, WarehouseSession
+from catchwater.stages.outcome import Failure, Outcome, TableOutcome
+
+Offsets = dict[str, tuple[int, int]]  # ingestion log → lowest and highest number that went into a batch
+Cut = dict[str, tuple[int, str]]
+
+
+def load(ports: Ports, plan: Plan, step: Step, run: str) -> Outcome:
+    """Bring the warehouse to the cut of every group, as one new version; nothing is opened when it is there already.
+
+    A group that can't be loaded keeps the rows that it has, and is a failure of the outcome; the others go on.
+    Raises WarehouseBusy and WarehouseError when the warehouse as a whole can't be loaded.
+    """
+    began = time.monotonic()
+    warehouse = ports.warehouse
+    assert warehouse is not None  # noqa: S101 (a load step is opened with its warehouse)
+    models = [plan.model(name) for name in step.models]
+    logs = Logs(ports.stores["processed"], plan.models)
+    front = warehouse.version()
+    groups, failures = _groups(logs, models, front)
+    outcome = Outcome(step.name, "load", failures=failures)
+    if not _stands(front, groups, models):
+        outcome = _publish(_Wake(logs, models, front), warehouse, groups, outcome)
+    return replace(outcome, seconds=time.monotonic() - began)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Models that are seen together, and the batch up to which each is to be loaded."""
+
+    name: str
+    models: tuple[Model, ...]
+    cut: Cut
+
+    @property
+    def tables(self) -> list[Model]:
+        return [model for model in self.models if model.materialized != "view"]
+
+
+class Logs:
+    """The logs of the models, read as little as possible."""
+
+    def __init__(self, store: Store, models: Sequence[Model]) -> None:
+        self.store = store
+        self._models = {model.name: model for model in models}
+        self._logs: dict[str, Log] = {}
+        self._heads: dict[str, Manifest | None] = {}
+        self._offsets: dict[Ref, Offsets] = {}
+
+    def log(self, name: str) -> Log:
+        if name not in self._logs:
+            self._logs[name] = Log(self.store, name)
+        return self._logs[name]
+
+    def head(self, name: str, hint: int = 0) -> Manifest | None:
+        if name not in self._heads:
+            self._heads[name] = self.log(name).head(hint)
+        return self._heads[name]
+
+    def offsets(self, manifest: Manifest) -> Offsets:
+        """The ingestion offsets that a batch was made from, through the models that it read too."""
+        if manifest.ref not in self._offsets:
+            found: Offsets = {}
+            for ref in manifest.inputs:
+                for log, (low, high) in self._of(ref).items():
+                    before = found.get(log, (low, high))
+                    found[log] = (min(before[0], low), max(before[1], high))
+            self._offsets[manifest.ref] = found
+        return self._offsets[manifest.ref]
+
+    def sources(self, model: Model) -> set[str]:
+        """The ingestion logs that a model is made from."""
+        found: set[str] = set()
+        seen = {model.name}
+        waiting = [model]
+        while waiting:
+            for read in waiting.pop().reads:
+                name = read.log.partition("/")[2]
+                if read.log.startswith("ingestion/"):
+                    found.add(read.log)
+                elif name in self._models and name not in seen:
+                    seen.add(name)
+                    waiting.append(self._models[name])
+        return found
+
+    def _of(self, ref: Ref) -> Offsets:
+        if ref.log.startswith("ingestion/"):
+            return {ref.log: (ref.seq, ref.seq)}
+        return self.offsets(self.log(ref.log).read(ref.seq))
+
+
+@dataclass
+class _Wake:
+    """What the steps of one load share."""
+
+    logs: Logs
+    models: list[Model]
+    front: Version | None
+    applied: list[Ref] = field(default_factory=list)
+    rows: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def _name(model: Model) -> str:
+    return f"processed/{model.name}"
+
+
+def _groups(logs: Logs, models: Sequence[Model], front: Version | None) -> tuple[list[Group], tuple[Failure, ...]]:
+    """The groups with their cuts; one whose logs can't be read is a failure and stays as it is."""
+    held = front.cut if front else {}
+    groups, failures = [], []
+    for name in dict.fromkeys(model.group for model in models):
+        members = tuple(model for model in models if model.group == name)
+        tables = [model for model in members if model.materialized != "view"]
+        try:
+            cut = _cut(logs, tables, held)
+        except GrantMissing:
+            raise
+        except CatchwaterError as error:
+            failures.append(_failure(name, error))
+            cut = {_name(model): held[_name(model)] for model in tables if _name(model) in held}
+        groups.append(Group(name, members, cut))
+    return groups, tuple(failures)
+
+
+def _cut(logs: Logs, tables: Sequence[Model], held: Mapping[str, tuple[int, str]]) -> Cut:
+    """Per ingestion log the lowest offset that all these models have processed; per model the last batch up to it."""
+    heads = {model.name: logs.head(_name(model), held.get(_name(model), (0, ""))[0]) for model in tables}
+    limits: dict[str, int] = {}
+    for model in tables:
+        head = heads[model.name]
+        reached = logs.offsets(head) if head else {}
+        for source in logs.sources(model) | set(reached):
+            low = reached.get(source, (0, 0))[0]
+            limits[source] = min(limits.get(source, low), low)
+    cut: Cut = {}
+    for model in tables:
+        last = _last(logs, heads[model.name], limits, held.get(_name(model)))
+        if last:
+            cut[_name(model)] = (last.seq, last.hash)
+    return cut
+
+
+def _last(
+    logs: Logs, head: Manifest | None, limits: Mapping[str, int], held: tuple[int, str] | None
+) -> Manifest | None:
+    """The newest complete batch within the limits, but never one before that which readers have already."""
+    manifest = head
+    while manifest is not None:
+        within = all(high <= limits.get(log, high) for log, (_, high) in logs.offsets(manifest).items())
+        if (within and manifest.complete) or (manifest.seq, manifest.hash) == held:
+            return manifest
+        manifest = logs.log(manifest.log).read(manifest.seq - 1) if manifest.seq > 1 else None
+    return None
+
+
+def _stands(front: Version | None, groups: Iterable[Group], models: Sequence[Model]) -> bool:
+    """Whether readers have all of it already."""
+    if front is None:
+        return False
+    wanted = {log: marker for group in groups for log, marker in group.cut.items()}
+    return dict(front.cut) == wanted and dict(front.models) == {model.name: model.shape for model in models}
+
+
+def _publish(wake: _Wake, warehouse: Warehouse, groups: Sequence[Group], outcome: Outcome) -> Outcome:
+    cut = {log: marker for group in groups for log, marker in group.cut.items()}
+    failures = list(outcome.failures)
+    tables: dict[str, TableOutcome] = {}
+    with warehouse.load(cut) as session:
+        session.retire({model.name for model in wake.models})
+        for group in groups:
+            began = time.monotonic()
+            loaded, failure = _group(wake, session, group)
+            failures += [failure] if failure else []
+            tables |= _tables(wake, loaded, time.monotonic() - began)
+            wake.notes += loaded.notes
+    return replace(
+        outcome,
+        batches=tuple(wake.applied),
+        rows_in=sum(wake.rows.values()),
+        rows_out=sum(table.rows for table in tables.values()),
+        added=sum(table.added for table in tables.values()),
+        changed=sum(table.changed for table in tables.values()),
+        removed=sum(table.removed for table in tables.values()),
+        tables=tables,
+        notes=tuple(wake.notes),
+        failures=tuple(failures),
+    )
+
+
+def _group(wake: _Wake, session: WarehouseSession, group: Group) -> tuple[Loaded, Failure | None]:
+    """Load one group. When that fails, at least what readers have of it already, for the file that is written may
+    be a version behind; when that fails too, nothing may be published."""
+    try:
+        session.prepare(group.models)
+        return _apply(wake, session, group.tables, group.cut), None
+    except GrantMissing:
+        raise
+    except CatchwaterError as error:
+        failure = _failure(group.name, error)
+    held = wake.front.cut if wake.front else {}
+    cut = {_name(model): held[_name(model)] for model in group.tables if _name(model) in held}
+    before = session.markers()
+    if all(before.get(log) == marker for log, marker in cut.items()):
+        return Loaded(), failure
+    return _apply(wake, session, group.tables, cut), failure
+
+
+def _apply(wake: _Wake, session: WarehouseSession, models: Sequence[Model], cut: Cut) -> Loaded:
+    markers = session.markers()
+    batches = [
+        batch
+        for model in models
+        if _name(model) in cut
+        for batch in _missing(wake, session, model, markers.get(_name(model)), cut[_name(model)])
+    ]
+    if not batches:
+        return Loaded()
+    loaded = session.apply([batch for batch, _ in batches])
+    wake.applied += [manifest.ref for _, manifest in batches]
+    for batch, manifest in batches:
+        rows = sum(table.rows for table in manifest.tables.values())
+        wake.rows[batch.model.name] = wake.rows.get(batch.model.name, 0) + rows
+    return loaded
+
+
+def _missing(
+    wake: _Wake, session: WarehouseSession, model: Model, marker: tuple[int, str] | None, upto: tuple[int, str]
+) -> Iterator[tuple[LoadBatch, Manifest]]:
+    """The batches after the marker; all of them, into emptied tables, when the marker isn't in the log."""
+    log = wake.logs.log(_name(model))
+    after = Ref(log.name, *marker) if marker else None
+    try:
+        manifests = log.batches(after, upto[0])
+    except ChainBroken as error:
+        session.reset(model)
+        wake.notes.append(f"{model.name} is loaded anew: {error.message}")
+        manifests = log.batches(None, upto[0])
+    for manifest in manifests:
+        files = tuple(paths(wake.logs.store, [manifest], model.name))
+        previous = manifest.previous.hash if manifest.previous else None
+        yield LoadBatch(model, manifest.seq, manifest.hash, previous, files), manifest
+
+
+def _tables(wake: _Wake, loaded: Loaded, seconds: float) -> dict[str, TableOutcome]:
+    return {
+        name: TableOutcome(
+            rows=table.added + table.changed + table.removed,
+            added=table.added,
+            changed=table.changed,
+            removed=table.removed,
+            seconds=seconds,
+        )
+        for name, table in loaded.tables.items()
+    }
+
+
+def _failure(group: str, error: CatchwaterError) -> Failure:
+    return Failure(group, type(error).__name__, str(error))

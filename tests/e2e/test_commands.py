@@ -1,0 +1,202 @@
+"""The commands on a small project over a topic: what they print, their exit codes, and what they say when misused."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.commands import catchwater
+
+PROJECT = """project: pings
+sources:
+  pings: {kind: topic, schema: schemas/ping.json, key: [id]}
+serve:
+  api: {tables: all}
+"""
+SCHEMA = """{"type": "object", "required": ["id"], "properties": {
+  "id": {"type": "integer"}, "note": {"type": "string"}}}
+"""
+MODEL = """/*---
+description: Every ping, newest version.
+key: [id]
+---*/
+SELECT id, note FROM pings
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "pings"
+    (folder / "models").mkdir(parents=True)
+    (folder / "schemas").mkdir()
+    (folder / "catchwater.yml").write_text(PROJECT)
+    (folder / "schemas" / "ping.json").write_text(SCHEMA)
+    (folder / "models" / "pings.sql").write_text(MODEL)
+    return folder
+
+
+def publish(project: Path, *lines: str) -> None:
+    done = catchwater("publish", "pings", "-", project, stdin="\n".join(lines))
+    assert done.exit == 0, done.err
+    assert done.out == f"pings: {len(lines)} messages on disk\n"
+
+
+def test_from_a_message_to_a_query(project: Path) -> None:
+    assert "1 sources, 1 tables, 1 models: well" in catchwater("check", project).out
+    publish(project, '{"id": 1, "note": "a"}', '{"id": 2}')
+    done = catchwater("run", project)
+    assert done.exit == 0, done.err + done.out
+    assert "ingest   pings" in done.out
+    assert "next: catchwater query" in done.out
+    rows = catchwater("query", "FROM pings ORDER BY id", project, "--format", "csv")
+    assert rows.out == "id,note\n1,a\n2,\n"
+    assert catchwater("query", "FROM pings ORDER BY id", project, "--json").json == [
+        {"id": 1, "note": "a"},
+        {"id": 2, "note": None},
+    ]
+    shown = catchwater("query", "FROM pings ORDER BY id", project).out.splitlines()
+    assert shown[0].split() == ["id", "note"]
+    assert shown[-1].split() == ["2", "NULL"]
+    again = catchwater("run", project)
+    assert again.exit == 0
+    assert again.out.startswith("nothing new\n")
+
+
+def test_a_bad_message_is_set_aside_with_exit_3(project: Path) -> None:
+    publish(project, '{"id": 1}', '{"id": "one"}', "not JSON")
+    done = catchwater("run", project, "--json")
+    assert done.exit == 3
+    assert (done.json["state"], done.json["quarantined"]) == ("partly", 2)
+    number = done.json["number"]
+    held = catchwater("runs", number, project, "--quarantine", "--json").json
+    assert sorted(row["text"] for row in held) == ["not JSON", '{"id": "one"}']
+    shown = catchwater("runs", number, project, "--quarantine").out
+    assert "not JSON" in shown
+    assert catchwater("query", "SELECT count(*) AS n FROM pings", project, "--json").json == [{"n": 1}]
+    assert catchwater("run", project).exit == 0
+
+
+def test_what_happened_can_be_read(project: Path) -> None:
+    publish(project, '{"id": 1}')
+    number = catchwater("run", project, "--json").json["number"]
+    runs = catchwater("runs", project, "--json").json
+    assert [(run["number"], run["state"]) for run in runs] == [(number, "done")]
+    assert "done" in catchwater("runs", project).out
+    one = catchwater("runs", number, project).out
+    assert "process:pings" in one
+    assert catchwater("runs", number, project, "--json").json["steps"][0]["name"] == "ingest:pings"
+    assert "committed" in catchwater("logs", number, project).out
+    assert catchwater("logs", project, "--json").json[0]["message"] == "committed"
+    status = catchwater("status", project, "--json").json
+    assert status["models"][0]["rows"] == 1
+    assert status["sources"][0]["seq"] == 1
+    assert status["warehouse"]["version"] == 1
+    assert "version 1" in catchwater("status", project).out
+    assert catchwater("alerts", project).out == "no alerts yet\n"
+    assert catchwater("alerts", project, "--json").json == []
+
+
+def test_verify_reads_everything_and_finds_a_flipped_bit(project: Path) -> None:
+    publish(project, '{"id": 1}')
+    catchwater("run", project)
+    well = catchwater("verify", project, "--json")
+    assert (well.exit, well.json["problems"]) == (0, [])
+    assert {log["log"]: log["batches"] for log in well.json["logs"]} == {"ingestion/pings": 1, "processed/pings": 1}
+    assert "ingestion/pings  1 batches" in catchwater("verify", project).out
+    file = next((project / ".catchwater" / "lake" / "ingestion" / "pings" / "data").glob("*.parquet"))
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.chmod(0o644)
+    file.write_bytes(bytes(data))
+    broken = catchwater("verify", project)
+    assert broken.exit == 1
+    assert file.name in broken.out
+
+
+def test_a_corrupt_manifest_is_named_and_the_last_state_still_read(project: Path) -> None:
+    publish(project, '{"id": 1}')
+    catchwater("run", project)
+    manifest = next((project / ".catchwater" / "lake" / "ingestion" / "pings" / "_log").rglob("query_log.json"))
+    manifest.chmod(0o644)
+    manifest.write_bytes(manifest.read_bytes()[:-20])
+    publish(project, '{"id": 2}')
+    done = catchwater("run", project)
+    assert done.exit == 1
+    assert "ingestion/pings" in done.out
+    assert "the last good state is still readable" in done.out
+    assert catchwater("query", "SELECT id FROM pings", project, "--json").json == [{"id": 1}]
+
+
+def test_plan_says_what_differs(project: Path) -> None:
+    assert "nothing was applied yet" in catchwater("plan", project).out
+    catchwater("run", project)
+    assert "nothing differs" in catchwater("plan", project).out
+    (project / "models" / "second.sql").write_text(MODEL)
+    text = catchwater("plan", project).out
+    assert "+ second" in text
+    assert "because second reads pings" in text
+    data = catchwater("plan", project, "--json").json
+    assert {"area": "data", "sign": "+", "what": "second", "detail": "incremental"} in data["changes"]
+    assert "because pings reads pings" in catchwater("plan", project, "--all").out
+    assert "sources.pings.kind = topic" in catchwater("plan", project, "--defaults").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["run", "nowhere"], 2, "catchwater.yml"),
+        (["query", "SELECT 1", "nowhere"], 2, "catchwater.yml"),
+        (["query", "SELECT nothing FROM pings", "."], 1, "nothing"),
+        (["query", "SELECT 1", ".", "--format", "xml"], 2, "xml"),
+        (["query", "CREATE TABLE x (i INT)", "."], 1, "read"),
+        (["runs", "99", "."], 2, "there is no run 99"),
+        (["runs", "x", "y"], 2, "isn't a run's number"),
+        (["publish", "nothing", "-", "."], 2, "nothing is no topic"),
+        (["publish", "pings", "missing.ndjson", "."], 2, "missing.ndjson can't be read"),
+        (["run", ".", "--env", "prod"], 2, "prod"),
+        (["demo", "nothing"], 2, "there is no example nothing"),
+        (["keys", "create"], 2, "what to do with which key"),
+        (["init"], 2, "NAME is missing"),
+        (["init", "shop"], 2, "--url is missing"),
+    ],
+)
+def test_misuse_is_told_in_words(
+    project: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int, said: str
+) -> None:
+    monkeypatch.chdir(project)
+    catchwater("run")
+    done = catchwater(*arguments)
+    assert done.exit == code, done.err
+    assert said in done.err
+    assert "Traceback" not in done.err
+    assert "next: " in done.err or said in done.err
+
+
+def test_errors_as_json(project: Path) -> None:
+    (project / "models" / "pings.sql").write_text(MODEL.replace("note FROM", "nota FROM"))
+    done = catchwater("run", project, "--json")
+    assert done.exit == 2
+    assert done.json["error"] == "ProjectError"
+    [problem] = done.json["problems"]
+    assert (problem["file"], problem["line"], problem["column"]) == ("models/pings.sql", 5, 12)
+
+
+def test_before_anything_ran(project: Path) -> None:
+    for command in ("status", "verify"):
+        done = catchwater(command, project)
+        assert done.exit == 2
+        assert "nothing has run here yet" in done.err
+    assert catchwater("runs", project).out == "no runs yet\n"
+
+
+def test_keys_are_shown_once(project: Path) -> None:
+    made = catchwater("keys", "create", "looker", project, "--scope", "read", "--json").json
+    assert made["token"] not in (project / ".catchwater" / "keys.json").read_text()
+    assert "looker  read" in catchwater("keys", "list", "-", project).out or "looker" in str(
+        catchwater("keys", "list", "-", project, "--json").json
+    )
+    assert catchwater("keys", "revoke", "looker", project).exit == 0
+
+
+def test_version_and_help() -> None:
+    assert catchwater("--version").out.startswith("catchwater ")
+    assert "Every stage until nothing is left to do" in catchwater("run", "--help").out.replace("\n", " ")

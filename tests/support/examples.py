@@ -1,0 +1,74 @@
+"""The plans of totesys and shop without their databases: the tables as Postgres describes them, typed by DuckDB."""
+
+from pathlib import Path
+
+from catchwater.adapters.engines.duckdb import DuckdbEngine
+from catchwater.plan.graph import make
+from catchwater.plan.models import load_models
+from catchwater.plan.plan import Plan
+from catchwater.ports import Settings
+from catchwater.project.load import load
+from catchwater.project.tables import Column, TableSchema
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+_SHORT = {
+    "int": "INTEGER", "bigint": "BIGINT", "text": "VARCHAR", "ts": "TIMESTAMP",
+    "tz": "TIMESTAMP WITH TIME ZONE", "bool": "BOOLEAN",
+}  # fmt: skip
+
+TOTESYS = """
+counterparty: counterparty_id int, counterparty_legal_name text!, legal_address_id int!, commercial_contact text, \
+delivery_contact text, created_at ts!, last_updated ts!
+address: address_id int, address_line_1 text!, address_line_2 text, district text, city text!, postal_code text!, \
+country text!, phone text!, created_at ts!, last_updated ts!
+department: department_id int, department_name text!, location text, manager text, created_at ts, last_updated ts
+staff: staff_id int, first_name text, last_name text, department_id int, email_address text, created_at ts, \
+last_updated ts
+design: design_id int, created_at ts, design_name text, file_location text, file_name text, last_updated ts
+currency: currency_id int, currency_code text, created_at ts, last_updated ts
+payment_type: payment_type_id int, payment_type_name text, created_at ts, last_updated ts
+sales_order: sales_order_id int, created_at ts, last_updated ts, design_id int, staff_id int, counterparty_id int, \
+units_sold int, unit_price DECIMAL(10,2), currency_id int, agreed_delivery_date text, agreed_payment_date text, \
+agreed_delivery_location_id int
+purchase_order: purchase_order_id int, created_at ts, last_updated ts, staff_id int, counterparty_id int, \
+item_code text, item_quantity int, item_unit_price text, currency_id int, agreed_delivery_date text, \
+agreed_payment_date text, agreed_delivery_location_id int
+transaction: transaction_id int, transaction_type text, sales_order_id int, purchase_order_id int, created_at ts, \
+last_updated ts
+payment: payment_id int, created_at ts, last_updated ts, transaction_id int, counterparty_id int, \
+payment_amount text, currency_id int, payment_type_id int, paid bool, payment_date text, company_ac_number int, \
+counterparty_ac_number int
+"""
+SHOP = """
+countries: country text!, country_name text!
+customers: customer_id int, customer_name text!, email text!, country text!, attributes text!, created_at tz!
+products: product_id int, sku text!, product_name text!, category text!, price DECIMAL(10,2)!, active bool!
+orders: order_id bigint, customer_id int!, country text!, status text!, placed_at tz!, note text
+order_lines: order_id bigint, line int!, product_id int!, quantity int!, unit_price DECIMAL(10,2)!
+page_views: viewed_at tz!, path text!, customer_id int
+"""
+_KEYS = {"order_lines": ("order_id", "line"), "page_views": ()}
+
+
+def tables(text: str) -> tuple[TableSchema, ...]:
+    """Tables from lines `name: column type, …`; `!` is NOT NULL, the first column is the key."""
+    found = []
+    for line in text.strip().splitlines():
+        name, _, rest = line.partition(": ")
+        columns = []
+        for part in rest.split(", "):
+            column, kind = part.split(" ")
+            bare = kind.rstrip("!")
+            columns.append(Column(column, _SHORT.get(bare, bare), not kind.endswith("!")))
+        key = _KEYS.get(name, (columns[0].name,))
+        found.append(TableSchema(name, tuple(columns), key))
+    return tuple(found)
+
+
+def plan_of(name: str, folder: Path, variables: dict[str, str] | None = None) -> Plan:
+    """The local plan of an example; `folder` is for the engine's own files."""
+    described = {"totesys": tables(TOTESYS), "shop": tables(SHOP)}[name]
+    loaded = load(EXAMPLES / name, "local", variables or {f"{name.upper()}_URL": "postgresql://nobody@127.0.0.1/x"})
+    engine = DuckdbEngine("duckdb", None, Settings(folder, folder / ".catchwater", "local", str))
+    models = load_models(EXAMPLES / name, {name: described}, engine.describe, loaded.variables)
+    return make(loaded.project, "local", {name: described}, models)
