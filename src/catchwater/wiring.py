@@ -107,12 +107,19 @@ class Wiring:
         spec = self.loaded.project.sources[name]
         return adapter("source", spec.kind)(name, spec, self.settings(secrets))  # type: ignore[no-any-return]
 
-    def warehouse(self, secrets: Secrets | None = None) -> Warehouse:
+    def warehouse(self) -> Warehouse:
         """One per process: it holds the readers of the published version."""
         if self._warehouse is None:
             spec = self.loaded.project.warehouse
-            self._warehouse = adapter("warehouse", spec.kind)(spec.kind, spec, self.settings(secrets))
+            self._warehouse = adapter("warehouse", spec.kind)(spec.kind, spec, self.settings())
         return self._warehouse
+
+    def _granted_warehouse(self, grants: Grants) -> Warehouse:
+        """The one warehouse, for a step that may also read the secret that opens it."""
+        secret = getattr(self.loaded.project.warehouse, "secret", None)
+        if secret:
+            grants.need("read", f"secret/{secret}")
+        return GuardedWarehouse(self.warehouse(), grants)
 
     def topic(self, name: str) -> Any:
         if name not in self._topics:
@@ -145,7 +152,7 @@ class Wiring:
             opened = self.source(step.source, secrets)
             source = GuardedSource(opened, step.source, "consume" if listens else "read", grants)
         if step.stage in ("load", "serve"):
-            warehouse = GuardedWarehouse(self.warehouse(secrets), grants)
+            warehouse = self._granted_warehouse(grants)
         return Ports(stores, self.engine(), SystemClock(), source, warehouse, secrets)
 
     def receiver(self, plan: Plan, source: str) -> Any:

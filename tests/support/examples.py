@@ -1,6 +1,8 @@
 """The plans of totesys and shop without their databases: the tables as Postgres describes them, typed by DuckDB."""
 
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from catchwater.adapters.engines.duckdb import DuckdbEngine
 from catchwater.plan.graph import make
@@ -65,10 +67,13 @@ def tables(text: str) -> tuple[TableSchema, ...]:
     return tuple(found)
 
 
-def plan_of(name: str, folder: Path, variables: dict[str, str] | None = None) -> Plan:
-    """The local plan of an example; `folder` is for the engine's own files."""
+@cache
+def plan_of(name: str) -> Plan:
+    """The local plan of an example, made once."""
     described = {"totesys": tables(TOTESYS), "shop": tables(SHOP)}[name]
-    loaded = load(EXAMPLES / name, "local", variables or {f"{name.upper()}_URL": "postgresql://nobody@127.0.0.1/x"})
-    engine = DuckdbEngine("duckdb", None, Settings(folder, folder / ".catchwater", "local", str))
-    models = load_models(EXAMPLES / name, {name: described}, engine.describe, loaded.variables)
+    loaded = load(EXAMPLES / name, "local", {f"{name.upper()}_URL": "postgresql://nobody@127.0.0.1/x"})
+    with TemporaryDirectory() as made:
+        folder = Path(made)
+        engine = DuckdbEngine("duckdb", None, Settings(folder, folder / ".catchwater", "local", str))
+        models = load_models(EXAMPLES / name, {name: described}, engine.describe, loaded.variables)
     return make(loaded.project, "local", {name: described}, models)

@@ -1,22 +1,22 @@
 /*---
-description: One row per day from 2020 to 2035, and every other day that an order or payment names.
+description: One row per day from 2020 to 2035, and every other day that a version of an order or payment names.
 key: [date_id]
 checks:
   - not_null: [year, month, day, day_of_week, day_name, month_name, quarter]
 ---*/
 WITH days AS (
     SELECT CAST(UNNEST(GENERATE_SERIES(DATE '2020-01-01', DATE '2035-12-31', INTERVAL 1 DAY)) AS DATE) AS date_id
-    UNION SELECT CAST(created_at AS DATE) FROM totesys.sales_order
-    UNION SELECT CAST(last_updated AS DATE) FROM totesys.sales_order
-    UNION SELECT TRY_CAST(agreed_delivery_date AS DATE) FROM totesys.sales_order
-    UNION SELECT TRY_CAST(agreed_payment_date AS DATE) FROM totesys.sales_order
-    UNION SELECT CAST(created_at AS DATE) FROM totesys.purchase_order
-    UNION SELECT CAST(last_updated AS DATE) FROM totesys.purchase_order
-    UNION SELECT TRY_CAST(agreed_delivery_date AS DATE) FROM totesys.purchase_order
-    UNION SELECT TRY_CAST(agreed_payment_date AS DATE) FROM totesys.purchase_order
-    UNION SELECT CAST(created_at AS DATE) FROM totesys.payment
-    UNION SELECT CAST(last_updated AS DATE) FROM totesys.payment
-    UNION SELECT TRY_CAST(payment_date AS DATE) FROM totesys.payment
+    UNION SELECT CAST(created_at AS DATE) FROM totesys.sales_order__history
+    UNION SELECT CAST(last_updated AS DATE) FROM totesys.sales_order__history
+    UNION SELECT TRY_CAST(agreed_delivery_date AS DATE) FROM totesys.sales_order__history
+    UNION SELECT TRY_CAST(agreed_payment_date AS DATE) FROM totesys.sales_order__history
+    UNION SELECT CAST(created_at AS DATE) FROM totesys.purchase_order__history
+    UNION SELECT CAST(last_updated AS DATE) FROM totesys.purchase_order__history
+    UNION SELECT TRY_CAST(agreed_delivery_date AS DATE) FROM totesys.purchase_order__history
+    UNION SELECT TRY_CAST(agreed_payment_date AS DATE) FROM totesys.purchase_order__history
+    UNION SELECT CAST(created_at AS DATE) FROM totesys.payment__history
+    UNION SELECT CAST(last_updated AS DATE) FROM totesys.payment__history
+    UNION SELECT TRY_CAST(payment_date AS DATE) FROM totesys.payment__history
 )
 SELECT
     date_id,

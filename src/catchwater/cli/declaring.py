@@ -2,12 +2,15 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from catchwater.cli.options import Env, Json, ProjectFolder, emit
 from catchwater.errors import UseError
+
+if TYPE_CHECKING:
+    from catchwater.serve.access import Keys
 
 
 def _ask(value: str | None, question: str, flag: str) -> str:
@@ -124,33 +127,48 @@ def schema() -> None:
     emit(json_schema())
 
 
-def keys(
-    action: Annotated[str, typer.Argument(help="create, list or revoke.")] = "list",
-    name: Annotated[str | None, typer.Argument(help="The key's name.")] = None,
+keys = typer.Typer(no_args_is_help=True, help="Keys of the API: stored hashed, shown once.")
+KeyName = Annotated[str, typer.Argument(help="The key's name.")]
+
+
+def _held(project: Path) -> "Keys":
+    from catchwater.runtimes.planning import open_project
+    from catchwater.serve.access import Keys
+
+    return Keys(open_project(project).state / "keys.json")
+
+
+@keys.command("create")
+def create_key(
+    name: KeyName,
     project: ProjectFolder = Path(),
     scope: Annotated[list[str] | None, typer.Option("--scope", help="read, publish, operate or metrics.")] = None,
     role: Annotated[str | None, typer.Option("--role", help="A role of serve.api.roles.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Keys of the API: stored hashed, shown once."""
-    from catchwater.runtimes.planning import open_project
-    from catchwater.serve.access import Keys
-
-    held = Keys(open_project(project).state / "keys.json")
-    if action == "list":
-        found = held.list()
-        emit(found) if as_json else typer.echo("\n".join(f"{k['name']}  {', '.join(k['scopes'])}" for k in found))
-        return
-    if action not in ("create", "revoke") or not name:
-        raise UseError("what to do with which key?", next_step="catchwater keys create NAME --scope read")
-    if action == "revoke":
-        held.revoke(name)
-        typer.echo(f"{name}: revoked")
-        return
-    token = held.create(name, scope or ["read"], role)
-    emit({"name": name, "token": token}) if as_json else typer.echo(
-        f"{name}: {token}\nkeep it, it isn't shown again"
-    )
+    """Make a key and show it, this once."""
+    token = _held(project).create(name, scope or ["read"], role)
+    if as_json:
+        emit({"name": name, "token": token})
+    else:
+        typer.echo(f"{name}: {token}\nkeep it, it isn't shown again")
 
 
-COMMANDS = {"init": init, "check": check, "plan": plan, "lookml": lookml, "schema": schema, "keys": keys}
+@keys.command("list")
+def list_keys(project: ProjectFolder = Path(), as_json: Json = False) -> None:
+    """The keys that there are, without their secrets."""
+    found = _held(project).list()
+    if as_json:
+        emit(found)
+    else:
+        typer.echo("\n".join(f"{key['name']}  {', '.join(key['scopes'])}" for key in found) or "no keys yet")
+
+
+@keys.command("revoke")
+def revoke_key(name: KeyName, project: ProjectFolder = Path()) -> None:
+    """End a key at once."""
+    _held(project).revoke(name)
+    typer.echo(f"{name}: revoked")
+
+
+COMMANDS = {"init": init, "check": check, "plan": plan, "lookml": lookml, "schema": schema}

@@ -24,6 +24,7 @@ app = typer.Typer(
 for module in (declaring, running, reading):
     for name, command in module.COMMANDS.items():
         app.command(name)(command)
+app.add_typer(declaring.keys, name="keys")
 
 
 def _version(wanted: bool) -> None:

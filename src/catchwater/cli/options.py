@@ -6,9 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-ProjectFolder = Annotated[
-    Path, typer.Argument(help="The project's folder.", metavar="[PROJECT]", show_default="here")
-]
+ProjectFolder = Annotated[Path, typer.Argument(help="The project's folder.", metavar="[PROJECT]", show_default="here")]
 Env = Annotated[str, typer.Option("--env", help="The environment.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 

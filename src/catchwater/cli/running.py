@@ -155,9 +155,7 @@ def publish(
     topic: Annotated[str, typer.Argument(help="The topic's name.")],
     file: Annotated[str, typer.Argument(help="One JSON message a line; - reads standard input.")] = "-",
     project: ProjectFolder = Path(),
-    message: Annotated[
-        list[str] | None, typer.Option("--message", "-m", help="A message; may be repeated.")
-    ] = None,
+    message: Annotated[list[str] | None, typer.Option("--message", "-m", help="A message; may be repeated.")] = None,
     as_json: Json = False,
 ) -> None:
     """Publish messages; returns when they are on disk."""
@@ -167,9 +165,7 @@ def publish(
     declared = wiring.loaded.project.sources.get(topic)
     if declared is None or declared.kind != "topic":
         known = [name for name, source in wiring.loaded.project.sources.items() if source.kind == "topic"]
-        raise UseError(
-            f"{topic} is no topic of this project", next_step=f"use one of: {', '.join(known) or 'none'}"
-        )
+        raise UseError(f"{topic} is no topic of this project", next_step=f"use one of: {', '.join(known) or 'none'}")
     if message:
         lines = [text.encode() for text in message]
     else:

@@ -82,8 +82,7 @@ def runs(found: Sequence[Mapping[str, Any]]) -> str:
         return "no runs yet"
     columns = ["run", "state", "trigger", "started", "seconds", "quarantined"]
     rows = [
-        [r["number"], r["state"], r["trigger"], r["started"], _seconds(r["seconds"]), r["quarantined"]]
-        for r in found
+        [r["number"], r["state"], r["trigger"], r["started"], _seconds(r["seconds"]), r["quarantined"]] for r in found
     ]
     return table(columns, rows)
 
@@ -93,9 +92,7 @@ def _seconds(value: float | None) -> str:
 
 
 def run(one: Mapping[str, Any]) -> str:
-    lines = [
-        f"run {one['number']}  {one['state']}  {one['trigger']}  {one['started']}  {_seconds(one['seconds'])} s"
-    ]
+    lines = [f"run {one['number']}  {one['state']}  {one['trigger']}  {one['started']}  {_seconds(one['seconds'])} s"]
     for step in one["steps"]:
         numbers = f"{step['rows']:,} read  {step['written']:,} written  {step['seconds']:.1f} s"
         lines.append(f"{step['name']:<30}{step['state']:<9}{numbers}")
@@ -108,18 +105,12 @@ def run(one: Mapping[str, Any]) -> str:
 def quarantine(rows: Sequence[Mapping[str, Any]]) -> str:
     if not rows:
         return "this run set nothing aside"
-    return "\n".join(
-        f"{row['table']}  {row['where']}  {row['reason']}\n         {row['text'][:200]}" for row in rows
-    )
+    return "\n".join(f"{row['table']}  {row['where']}  {row['reason']}\n         {row['text'][:200]}" for row in rows)
 
 
 def log(line: Mapping[str, Any]) -> str:
-    fields = "  ".join(
-        f"{k}={v}" for k, v in line["fields"].items() if k in ("rows", "written", "seconds", "batches")
-    )
-    return (
-        f"{line['at']}  {line['run']:>5}  {line['level']:<8}{line['step']:<24}{line['message']}  {fields}".rstrip()
-    )
+    fields = "  ".join(f"{k}={v}" for k, v in line["fields"].items() if k in ("rows", "written", "seconds", "batches"))
+    return f"{line['at']}  {line['run']:>5}  {line['level']:<8}{line['step']:<24}{line['message']}  {fields}".rstrip()
 
 
 def alerts(found: Sequence[Mapping[str, Any]]) -> str:

@@ -277,3 +277,8 @@ def _unused(name: str, columns: Sequence[Column]) -> str:
     while name in taken:
         name = "#" + name
     return name
+
+
+def forget() -> None:
+    """Read every file's hash anew, as a new process would."""
+    _hashed.clear()

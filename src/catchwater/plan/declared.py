@@ -117,9 +117,7 @@ class Declarations:
             found = self.reference(typed, one.reference)
             if not found:
                 return None
-            return Check(
-                "references", found.columns, found.to_columns, found.table, severity=one.severity, line=line
-            )
+            return Check("references", found.columns, found.to_columns, found.table, severity=one.severity, line=line)
         return Check(one.kind, columns, one.values, "", one.condition, one.severity, line)
 
     def _condition(self, typed: Typed, one: DeclaredCheck) -> bool:

@@ -54,12 +54,17 @@ def _load(step: Step, project: Project, models: Sequence[Model]) -> Iterable[Gra
         if model.materialized != "view":
             yield from _log(step.name, f"processed/{model.name}", f"{model.name} is loaded")
         yield Grant(step.name, "apply", f"warehouse/{model.name}", f"{model.name} is a table of the warehouse")
+    yield from _warehouse_secret(step, project)
+
+
+def _warehouse_secret(step: Step, project: Project) -> Iterable[Grant]:
     secret = getattr(project.warehouse, "secret", None)
     if secret:
         yield Grant(step.name, "read", f"secret/{secret}", "the warehouse is opened with it")
 
 
 def _serve(step: Step, project: Project) -> Iterable[Grant]:
+    yield from _warehouse_secret(step, project)
     yield Grant(step.name, "read", "warehouse/*", "it answers from the warehouse")
     yield Grant(step.name, "read", "ingestion/_runs/*", "it shows the runs")
     if step.name != "serve:api":

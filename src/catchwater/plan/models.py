@@ -74,9 +74,7 @@ def _upstream(resolved: Resolved) -> list[str]:
     return sorted({one.meaning.model for one in resolved.inputs if one.meaning.model})
 
 
-def _ordered(
-    files: Sequence[ModelFile], resolved: Mapping[str, Resolved]
-) -> tuple[list[ModelFile], list[Problem]]:
+def _ordered(files: Sequence[ModelFile], resolved: Mapping[str, Resolved]) -> tuple[list[ModelFile], list[Problem]]:
     """Models after what they read; each cycle is a problem of its first model, and stays out."""
     known = {model.name: model for model in files}
     order: list[ModelFile] = []
@@ -151,12 +149,29 @@ def _model(typed: Typed, all_typed: Mapping[str, Typed], declarations: Declarati
         description=head.description,
         lineage=typed.lineage,
         macros=typed.macros,
+        driving_key=_driving_key(typed),
     )
     return replace(model, digest=_digest(model, typed, all_typed))
 
 
+def _driving_key(typed: Typed) -> tuple[str, ...]:
+    schema = typed.resolved.input(typed.resolved.driving).meaning.schema if typed.resolved.driving else None
+    if typed.materialized != "incremental" or not schema or typed.resolved.history:
+        return ()
+    return tuple(typed.direct[name.lower()] for name in schema.key)
+
+
+def _views(typed: Typed, all_typed: Mapping[str, Typed]) -> list[str]:
+    """The SQL of the views that a model reads: they have no log whose batches would tell of a change."""
+    above = [all_typed[one.meaning.model] for one in typed.resolved.inputs if one.meaning.model]
+    views = [one for one in above if one.materialized == "view"]
+    return [text for one in views for text in (one.resolved.sql.text, *_views(one, all_typed))]
+
+
 def _filled(column: Column, typed: Typed, checks: Sequence[Check]) -> bool:
-    never = {name for check in checks if check.kind == "not_null" and check.severity != "warn" for name in check.columns}
+    never = {
+        name for check in checks if check.kind == "not_null" and check.severity != "warn" for name in check.columns
+    }
     return column.name in never or column.name in typed.key
 
 
@@ -171,6 +186,7 @@ def _digest(model: Model, typed: Typed, all_typed: Mapping[str, Typed]) -> str:
         "macros": model.macros,
         "reads": [[read.log, read.table, read.alias, read.history] for read in model.reads],
         "inputs": inputs,
+        "views": _views(typed, all_typed),
         "columns": [[column.name, column.type] for column in model.columns],
         "keys": [model.key, model.entity, model.order, model.history],
         "checks": [asdict(check) | {"line": 0} for check in model.checks if check.severity == "quarantine"],

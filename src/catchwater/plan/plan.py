@@ -58,6 +58,7 @@ class Model:
     `_at` of the driving row added as the last two columns. `order` is the output column that holds `_id` or
     `_seq` of the driving row (history models only), by which versions are ordered. `driving` is the alias of the
     driving table of an incremental model. `digest` is the SHA-256 of everything that changes the rows.
+    `driving_key` are the output columns that hold the key of an incremental model's driving table, in its order.
     `macros` are the statements that make the macros its SQL uses (empty when it uses none).
     `lineage` maps an output column to the `source.table.column`s that it is made from.
     """
@@ -82,6 +83,7 @@ class Model:
     digest: str = ""
     group: str = ""
     macros: str = ""
+    driving_key: tuple[str, ...] = ()
 
     @property
     def shape(self) -> str:

@@ -174,9 +174,7 @@ def _driving_key(typed: Typed, upstream: Mapping[str, Typed]) -> tuple[str, ...]
     return above.key if meaning.history or not above.resolved.history else above.entity
 
 
-def _named(
-    typed: Typed, what: str, declared: Sequence[str]
-) -> Generator[Problem, None, tuple[str, ...]]:
+def _named(typed: Typed, what: str, declared: Sequence[str]) -> Generator[Problem, None, tuple[str, ...]]:
     found = []
     for name in declared:
         column = typed.column(name)
@@ -274,8 +272,6 @@ def _origins(
 def _read(one: Input, columns: Sequence[Column], found: Lineage) -> Read:
     used = found.used.get(one.alias)
     names = tuple(
-        column.name
-        for column in columns
-        if used is None or column.name.lower() in used or column.name in one.system
+        column.name for column in columns if used is None or column.name.lower() in used or column.name in one.system
     )
     return Read(one.meaning.log, one.meaning.table, one.alias, one.meaning.history, names)

@@ -63,9 +63,7 @@ def _schema_files(tree: Value, folder: Path) -> Iterator[Problem]:
         if not path.is_relative_to(root):
             yield _refuse(schema, trail, f"{schema.data} lies outside the project", "move it into the folder")
         elif not path.is_file():
-            yield _refuse(
-                schema, trail, f"there is no file {schema.data}", "the path is relative to catchwater.yml"
-            )
+            yield _refuse(schema, trail, f"there is no file {schema.data}", "the path is relative to catchwater.yml")
 
 
 def _postgres(tree: Value, folder: Path) -> Iterator[Problem]:

@@ -34,8 +34,7 @@ def functions() -> Functions:
 
     with duckdb.connect(":memory:") as con:
         rows = con.execute(
-            "SELECT DISTINCT lower(function_name), function_type, stability, macro_definition"
-            " FROM duckdb_functions()"
+            "SELECT DISTINCT lower(function_name), function_type, stability, macro_definition FROM duckdb_functions()"
         ).fetchall()
     aggregates = {name for name, kind, _, _ in rows if kind == "aggregate"}
     varying = {name for name, kind, stability, _ in rows if kind == "scalar" and stability != "CONSISTENT"}

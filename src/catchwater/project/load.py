@@ -72,9 +72,7 @@ def _unknown_nulls(base: Value, chain: list[Value]) -> list[Problem]:
     return [problem for problem in _schema_problems(tree) if problem.message.startswith("unknown key")]
 
 
-def _placed(
-    found: Mapping[Problem, set[str]], tree: Value, environments: Mapping[str, Entry]
-) -> list[Problem]:
+def _placed(found: Mapping[Problem, set[str]], tree: Value, environments: Mapping[str, Entry]) -> list[Problem]:
     """Each problem once; one that stands in the common part but holds in some environments only names them."""
     declared = tree.at(overlay.ENVIRONMENTS)
     own: set[Spot] = set()

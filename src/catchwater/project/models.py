@@ -51,9 +51,7 @@ class Macros:
     names: frozenset[str] = frozenset()
 
 
-def read_models(
-    folder: Path, variables: Mapping[str, str]
-) -> tuple[tuple[ModelFile, ...], Macros, list[Problem]]:
+def read_models(folder: Path, variables: Mapping[str, str]) -> tuple[tuple[ModelFile, ...], Macros, list[Problem]]:
     """Every model under `folder/models`, the macros, and everything wrong with them."""
     problems: list[Problem] = []
     root = folder / "models"

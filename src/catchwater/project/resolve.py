@@ -10,7 +10,7 @@ from catchwater.project.functions import functions
 from catchwater.project.models import ModelFile
 from catchwater.project.names import fold, is_plain, quote
 from catchwater.project.shape import appended_at, driving_table, row_per_row
-from catchwater.project.tables import Column, TableSchema
+from catchwater.project.tables import TableSchema
 from catchwater.project.text import Edit, Edited, edit
 
 if TYPE_CHECKING:
@@ -325,9 +325,7 @@ def _stars(work: _Work) -> None:
 
     for select in work.model.query.find_all(exp.Select):
         tables = _tables_of(work, select)
-        hidden = {
-            shown: sorted(work.inputs[alias][1]) for shown, alias in tables.items() if work.inputs[alias][1]
-        }
+        hidden = {shown: sorted(work.inputs[alias][1]) for shown, alias in tables.items() if work.inputs[alias][1]}
         for item in select.expressions if hidden else ():
             star = item.this if isinstance(item, exp.Column) else item
             if isinstance(star, exp.Star):

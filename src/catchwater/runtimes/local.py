@@ -171,7 +171,7 @@ class Runtime:
             wanted.discard(step.name)
             outcome = self._execute(step, run)
             outcomes.append(outcome)
-            logs = {ref.log for ref in outcome.batches}
+            logs = {ref.log for ref in outcome.batches} if step.stage != "load" else set()
             wanted |= {t.step for t in self.plan.triggers if t.kind == "batch" and t.detail in logs}
         return outcomes
 

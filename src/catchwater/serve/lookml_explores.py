@@ -68,8 +68,8 @@ def _links(table: Table, tables: dict[str, Table], current: dict[str, str]) -> I
     while waiting:
         parent = waiting.pop(0)
         seen = (table.name, *parent.path) if parent else ()
-        for reference in tables[parent.target if parent else table.name].model.references:
-            link = _Link(parent, reference, current[reference.table])
+        for one in tables[parent.target if parent else table.name].model.references:
+            link = _Link(parent, one, current[one.table])
             if link.target in seen or len(link.path) > DEPTH:
                 continue
             yield link

@@ -23,6 +23,7 @@ class Measures:
         self.fields = fields
         self.made: list[dict[str, Any]] = []
         self._by_sql: dict[str, str] = {}
+        self._dimensions = frozenset(fields.taken)
 
     def add(self, measures: tuple[Measure, ...]) -> list[dict[str, Any]]:
         """LookML of all measures: plain aggregates first, since formulas refer to them; then rows counted."""
@@ -41,7 +42,7 @@ class Measures:
 
     def _append(self, name: str, body: dict[str, Any], shown: dict[str, Any]) -> str:
         folded = names.fold(name)
-        taken = self.fields.claim(f"{folded}_measure" if folded in self.fields.taken else folded)
+        taken = self.fields.claim(f"{folded}_measure" if folded in self._dimensions else folded)
         self.made.append({"name": taken, **body, **shown})
         return taken
 

@@ -46,6 +46,9 @@ def _load(path: str, text: str, found: list[str]) -> dict[str, Any]:
     except SyntaxError as error:
         found.append(f"{path}: isn't LookML: {str(error).splitlines()[0]}")
         return {}
+    if not all(isinstance(one, dict) for kind in ("views", "explores") for one in loaded.get(kind, [])):
+        found.append(f"{path}: isn't LookML: a view or explore without a block")
+        return {}
     return loaded
 
 

@@ -134,11 +134,16 @@ def test_every_edge_is_a_grant_and_nothing_else_is() -> None:
     assert not [pair for pair in load if pair[0] == "create" or pair[1].startswith("ingestion")]
     assert not [pair for pair in load if "glance" in pair[1] and pair[0] != "apply"]
     assert granted(made, "serve:api") == {
+        ("read", "secret/wh"),
         ("read", "warehouse/*"),
         ("read", "ingestion/_runs/*"),
         ("publish", "topic/pings"),
     }
-    assert granted(made, "serve:console") == {("read", "warehouse/*"), ("read", "ingestion/_runs/*")}
+    assert granted(made, "serve:console") == {
+        ("read", "secret/wh"),
+        ("read", "warehouse/*"),
+        ("read", "ingestion/_runs/*"),
+    }
     reasons = {grant.because for grant in made.granted("process:fact")}
     assert "fact reads orders" in reasons
 
@@ -169,7 +174,12 @@ def test_look_ups_by_name() -> None:
 def test_what_differs() -> None:
     old = plan()
     wider = replace(MODELS[2], columns=(Column("id", "BIGINT"), Column("more", "DATE")), digest="e")
-    models = (replace(MODELS[0], digest="f"), MODELS[1], wider, model("fresh", "ingestion/pings", "pings", group="seen"))
+    models = (
+        replace(MODELS[0], digest="f"),
+        MODELS[1],
+        wider,
+        model("fresh", "ingestion/pings", "pings", group="seen"),
+    )
     new = plan(models, steps={"load": {"every": "1 hour"}})
     found = {(change.area, change.sign, change.what) for change in explain.diff(old, new)}
     assert {

@@ -27,5 +27,3 @@ def test_the_five_files_resolve_in_every_environment(
     loaded = load(GOLDEN / name, environment, {})
     text = json.dumps(loaded.project.model_dump(mode="json", by_alias=True), indent=2, ensure_ascii=False)
     golden(GOLDEN / name / f"{environment}.json", text + "\n")
-
-

@@ -104,5 +104,3 @@ def _read_error(error: Exception) -> tuple[str, int, list[str]]:
         return text, 0, []
     names = [name.strip() for name in held.get("candidates", "").split(",") if name.strip()]
     return held.get("exception_message", text), int(held.get("position", 0)), names
-
-

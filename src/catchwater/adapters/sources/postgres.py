@@ -1,16 +1,16 @@
 """The Postgres source: its tables, and every row of them, by SELECT rights alone; nothing is written there."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from catchwater.adapters.sources import postgres_catalog as catalog
-from catchwater.adapters.sources.postgres_capture import Capture, transaction
+from catchwater.adapters.sources.postgres_capture import Capture, NotLocked, transaction
 from catchwater.adapters.sources.postgres_catalog import Relation
+from catchwater.adapters.sources.postgres_choice import choose
 from catchwater.adapters.sources.postgres_connection import Address, Session, address, attached, root
-from catchwater.errors import SourceBusy, SourceError, SourceRefused, SourceUnreachable
 from catchwater.ports import Extraction, Held, Settings
-from catchwater.project import schema
+from catchwater.project import names, schema
 from catchwater.project.tables import TableSchema
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ class PostgresSource:
         self.name, self.spec, self.settings = name, spec, settings
         self.notes: tuple[str, ...] = ()
         self._root: duckdb.DuckDBPyConnection | None = None
-        self._pairs: dict[str, tuple[str, str]] = {}
 
     def describe(self) -> tuple[TableSchema, ...]:
         """The declared tables as they are now, by name.
@@ -45,23 +44,42 @@ class PostgresSource:
             return None
         place = self._place()
         with attached(self._connection(), place) as session:
-            pairs = self._locate(session, tables, held)
+            pairs = self._known(tables, held) or self._located(session, tables)
             try:
                 return self._read(session, pairs, held, work)
-            except _NotLocked as error:
-                now = self._locate(session, tables, None)
+            except NotLocked:
+                now = self._located(session, tables)
                 if now == pairs:
-                    raise SourceBusy(
-                        f"a lock wasn't granted: {place.scrub(str(error.__cause__)).splitlines()[0]}",
-                        where=place.where,
-                        next_step="it is tried again; look for a long ALTER, TRUNCATE or VACUUM FULL",
-                    ) from error
+                    raise
                 return self._read(session, now, held, work)
 
+    def _chosen(self, session: Session) -> tuple[Relation, ...]:
+        with transaction(session):
+            relations = catalog.relations(session.document(catalog.query()))
+        chosen, self.notes = choose(relations, self.spec.tables, session.place)
+        return chosen
+
+    def _known(self, tables: Sequence[str], held: Held) -> dict[str, tuple[str, str]]:
+        """Where the tables stood when they were read last; empty when that isn't known of each."""
+        states = {name: held.tables[name].state for name in tables if name in held.tables}
+        known = {name: (state["schema"], state["table"]) for name, state in states.items() if "schema" in state}
+        return known if len(known) == len(set(tables)) else {}
+
+    def _located(self, session: Session, tables: Sequence[str]) -> dict[str, tuple[str, str]]:
+        """Where the tables stand by the catalog; raises SourceRefused naming those that can't be read."""
+        with transaction(session):
+            relations = catalog.relations(session.document(catalog.query()))
+        if not isinstance(self.spec.tables, str):
+            relations = choose(relations, self.spec.tables, session.place)[0]
+        chosen = choose(relations, list(tables), session.place)[0]
+        return {relation.name: (relation.schema, relation.table) for relation in chosen}
+
     def _read(
-        self, session: Session, pairs: dict[str, tuple[str, str]], held: Held, work: Path
+        self, session: Session, pairs: Mapping[str, tuple[str, str]], held: Held, work: Path
     ) -> Extraction | None:
-        ...
+        locks = [f"{names.quote(space)}.{names.quote(table)}" for space, table in pairs.values()]
+        with transaction(session, locks):
+            return Capture(session, held, work).run(pairs)
 
     def _connection(self) -> "duckdb.DuckDBPyConnection":
         if self._root is None:

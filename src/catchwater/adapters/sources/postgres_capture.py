@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from catchwater.adapters.sources import postgres_catalog as catalog
+from catchwater.adapters.sources import postgres_choice as choice
 from catchwater.adapters.sources.postgres_catalog import Relation
 from catchwater.adapters.sources.postgres_connection import Session
 from catchwater.adapters.sources.postgres_difference import Found, Table, Wanted
@@ -54,14 +55,25 @@ class Sum:
 @contextmanager
 def transaction(session: Session, locks: Sequence[str] = ()) -> Iterator[None]:
     """REPEATABLE READ, READ ONLY, with `locks` (as after LOCK TABLE) held before a query takes the snapshot."""
+    import duckdb
+
     session.begin()
     try:
-        session.execute(
-            SETTINGS + (f"; LOCK TABLE {', '.join(locks)} IN ACCESS SHARE MODE" if locks else "")
-        )
+        try:
+            session.execute(SETTINGS + (f"; LOCK TABLE {', '.join(locks)} IN ACCESS SHARE MODE" if locks else ""))
+        except duckdb.Error as error:
+            raise NotLocked(
+                f"a lock wasn't granted: {session.place.scrub(str(error)).strip()}",
+                where=session.place.where,
+                next_step="it is tried again; look for a long ALTER, TRUNCATE or VACUUM FULL",
+            ) from error
         yield
     finally:
         session.end()
+
+
+class NotLocked(SourceBusy):
+    """LOCK TABLE failed: the lock is taken, or the table is gone, or the right is; only the catalog tells."""
 
 
 class Capture:
@@ -88,7 +100,7 @@ class Capture:
     def _readable(self, name: str, relation: Relation | None) -> Relation:
         if relation is None:
             raise SourceBusy(f"{name} was dropped while it was read", where=self.where, next_step="it is tried again")
-        catalog.check(relation, self.session.place)
+        choice.check([relation], self.session.place)
         if not all(locked for _, _, locked in relation.leaves):
             raise SourceBusy(
                 f"{relation.full} got a partition while it was read", where=self.where, next_step="it is tried again"

@@ -8,8 +8,6 @@ from catchwater.adapters.sources.postgres_select import Field, field_of
 from catchwater.project import names
 from catchwater.project.tables import Column, Reference, TableSchema
 
-VIEWS = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}
-
 SNAPSHOT = """json_build_object(
   'system', (SELECT system_identifier FROM pg_control_system())::text,
   'timeline', CASE WHEN pg_is_in_recovery() THEN (SELECT timeline_id FROM pg_control_checkpoint())::int8
@@ -178,7 +176,5 @@ def _relation(found: dict[str, Any]) -> Relation:
 
 def _key(candidates: list[dict[str, Any]]) -> tuple[str, ...]:
     """The primary key, else the unique index of the fewest columns; equal ones by the index's name."""
-    best = min(
-        candidates, key=lambda c: (not c["primary"], len(c["columns"]), c["index"]), default={"columns": ()}
-    )
+    best = min(candidates, key=lambda c: (not c["primary"], len(c["columns"]), c["index"]), default={"columns": ()})
     return tuple(best["columns"])

@@ -158,6 +158,9 @@ class Session:
     def begin(self) -> None:
         self.con.execute("BEGIN")
 
+    def end(self) -> None:
+        self.con.execute("ROLLBACK")
+
     def execute(self, sql: str) -> None:
         """Statements without a result, sent as they are, in one round trip."""
         self.con.execute("CALL postgres_execute('pg', ?)", [sql]).fetchall()

@@ -1,9 +1,9 @@
 """One table's new versions, from what Postgres has and what the log holds; DuckDB compares, no row passes Python."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from catchwater.adapters.sources.postgres_catalog import Relation
@@ -20,7 +20,7 @@ from catchwater.ports import Held
 from catchwater.project import names
 
 if TYPE_CHECKING:
-    import duckdb
+    pass
 
 KEYLESS = ("_version", "_occurrence")
 PARQUET = "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
@@ -160,7 +160,9 @@ class Table:
     def _hold(self, held: Held, key: Sequence[str], *, values: bool) -> None:
         """`held`: what is held in the table's shape of now, as a view (values) or as a table of key and version."""
         view = held.current(self.con, self.relation.name)
-        there = {name.lower(): name for (name,) in self.con.execute(f"SELECT column_name FROM (DESCRIBE {view})").fetchall()}
+        there = {
+            name.lower(): name for (name,) in self.con.execute(f"SELECT column_name FROM (DESCRIBE {view})").fetchall()
+        }
         extra = [] if self.relation.key else ["_occurrence"]
         shape = {column.name: column.type for column in self.fields} | dict.fromkeys(extra, "INTEGER")
         parts = [
@@ -212,9 +214,10 @@ class Table:
         """Rows whose key holds a value that its type can't: (key and version, the row), both as text."""
         odd = is_odd(self.key_fields)
         if odd and not self.found.odd:
-            key = ", ".join(f"'{name.replace(chr(39), chr(39) * 2)}=' || {text}" for name, text in (
-                (field.name, field.text) for field in self.key_fields
-            ))
+            key = ", ".join(
+                f"'{name.replace(chr(39), chr(39) * 2)}=' || {text}"
+                for name, text in ((field.name, field.text) for field in self.key_fields)
+            )
             row = f"ROW({', '.join(field.there for field in self.fields)})::text"
             found = self.session.rows(
                 f"SELECT concat_ws(' ', {key}, 'xmin=' || x.xmin) AS k, left({row}, 16384) AS r "

@@ -92,7 +92,7 @@ def field_of(found: dict[str, Any]) -> Field:
 
 def checksum(fields: Sequence[Field], leaves: bool) -> str:
     """An order-free sum over (key, xmin), in Postgres; `leaves` adds which partition a row is in."""
-    seed = "hashtextextended(x.xmin::text COLLATE \"C\", {0})".format(
+    seed = 'hashtextextended(x.xmin::text COLLATE "C", {0})'.format(
         "hashint8extended(x.tableoid::int8, 0)" if leaves else "0"
     )
     for field in fields:
@@ -108,7 +108,7 @@ def row_hash(fields: Sequence[Field]) -> str:
 
 def row_checksum(fields: Sequence[Field]) -> str:
     row = f"ROW({', '.join(field.there for field in fields)})"
-    return f"COALESCE(sum(hashtextextended({row}::text COLLATE \"C\", 0)), 0)::text"
+    return f'COALESCE(sum(hashtextextended({row}::text COLLATE "C", 0)), 0)::text'
 
 
 def is_odd(fields: Iterable[Field]) -> str:
@@ -146,7 +146,7 @@ def select_here(fields: Sequence[Field]) -> str:
         known = ", ".join(names.literal(field.name) for field in fields)
         entries = (
             f"list_transform(e, lambda p: {{'key': [{known}][split_part(p, '=', 1)::INT + 1], "
-            "'value': p[instr(p, '=') + 1:]}})"
+            "'value': p[instr(p, '=') + 1:]})"
         )
         parts.append(f"CASE WHEN e IS NOT NULL THEN map_from_entries({entries}) END AS _exact")
     else:

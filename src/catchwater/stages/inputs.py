@@ -1,0 +1,136 @@
+"""The relations that a model's SELECT reads, made as views of one DuckDB connection; nothing is computed or committed."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from catchwater.lake.manifest import Manifest
+from catchwater.lake.read import create_current, create_history, create_state
+from catchwater.plan.plan import Model, Plan, Read
+from catchwater.ports import Store
+from catchwater.project.functions import functions
+from catchwater.project.names import quote
+from catchwater.project.tables import Column, TableSchema
+
+if TYPE_CHECKING:
+    import duckdb
+
+TAIL = (Column("_op", "VARCHAR"), Column("_at", "TIMESTAMP WITH TIME ZONE"))
+_SYSTEM = ("_seq", "_id", "_op", "_at", "_version", "_exact", "_valid_from", "_valid_to", "_is_current")
+_VALIDITY = ("_valid_from", "_valid_to", "_is_current")
+
+Batches = Callable[[str], Sequence[Manifest]]
+
+
+def held_columns(model: Model) -> tuple[Column, ...]:
+    """The columns of a model's files, `_removed` and the keyless two apart."""
+    return (*model.columns, *TAIL) if model.history else model.columns
+
+
+def table_reads(plan: Plan, model: Model) -> tuple[Read, ...]:
+    """What a model reads that has a log: views are led to what they read themselves."""
+    found: list[Read] = []
+    for read in model.reads:
+        above = upstream(plan, read)
+        found += table_reads(plan, above) if above and above.materialized == "view" else [read]
+    return tuple(found)
+
+
+def upstream(plan: Plan, read: Read) -> Model | None:
+    zone, _, name = read.log.partition("/")
+    return plan.model(name) if zone == "processed" else None
+
+
+def source_table(plan: Plan, read: Read) -> TableSchema:
+    tables = plan.source(read.log.partition("/")[2]).tables
+    return next(table for table in tables if table.name == read.table)
+
+
+def since_reset(batches: Sequence[Manifest]) -> Sequence[Manifest]:
+    """The batches from the last one that began anew (a changed key makes what stands before it meaningless)."""
+    starts = [at for at, batch in enumerate(batches) if batch.position.get("reset")]
+    return batches[starts[-1] :] if starts else batches
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What one model reads: `batches(log)` gives the batches to read of a log, `stores` the zones."""
+
+    con: "duckdb.DuckDBPyConnection"
+    plan: Plan
+    stores: Mapping[str, Store]
+    batches: Batches
+
+    def create(self, model: Model) -> None:
+        """A view per alias of the model's reads."""
+        for read in model.reads:
+            above = upstream(self.plan, read)
+            if above is None:
+                self.source(read)
+            elif above.materialized == "view":
+                self.create(above)
+                self._view(read.alias, above.sql)
+            else:
+                self.model(above, read.alias, history=read.history)
+
+    def source(self, read: Read) -> None:
+        """The table's own columns, then the system columns that the model names; `#<alias>` has all of them."""
+        schema = source_table(self.plan, read)
+        versions = f"#{read.alias}#versions"
+        create_history(self.con, versions, self.stores["ingestion"], self.batches(read.log), read.table, schema.columns)
+        rows = f"#{read.alias}"
+        if read.history:
+            self._view(rows, _validity(versions, schema.key) if _asks_validity(read) else f"FROM {quote(versions)}")
+        else:
+            create_current(self.con, rows, versions, schema.key)
+        named = [*schema.names, *(name for name in _SYSTEM if name in read.columns and name not in schema.names)]
+        self._view(read.alias, f"SELECT {', '.join(map(quote, named))} FROM {quote(rows)}")
+
+    def model(self, model: Model, alias: str, *, history: bool) -> None:
+        """The rows of a model: every version, or of a history the latest of each entity."""
+        state = f"#{alias}#state"
+        batches = since_reset(self.batches(f"processed/{model.name}"))
+        columns = held_columns(model)
+        create_state(self.con, state, self.stores["processed"], batches, model.name, columns, model.key)
+        names = ", ".join(quote(column.name) for column in columns)
+        rows = quote(state) if history or not model.history else f"({latest(model, state)})"
+        self._view(alias, f"SELECT {names} FROM {rows}")
+
+    def _view(self, name: str, sql: str) -> None:
+        self.con.execute(f"CREATE OR REPLACE TEMP VIEW {quote(name)} AS {sql}")
+
+
+def latest(model: Model, relation: str) -> str:
+    """SELECT of the newest version of each entity of a history, deleted ones absent."""
+    by = ", ".join(map(quote, model.entity))
+    order = quote(model.order)
+    if model.key == (model.order,):
+        return (
+            f"SELECT h.* FROM {quote(relation)} AS h SEMI JOIN (SELECT max({order}) AS newest FROM "
+            f"{quote(relation)} GROUP BY {by}) AS n ON h.{order} = n.newest WHERE h._op <> 'delete'"
+        )
+    rest = ", ".join(f"{quote(name)} DESC" for name in (model.order, *model.key))
+    return (
+        f"SELECT * FROM (FROM {quote(relation)} QUALIFY row_number() OVER (PARTITION BY {by} ORDER BY {rest}) = 1)"
+        " WHERE _op <> 'delete'"
+    )
+
+
+def _asks_validity(read: Read) -> bool:
+    return any(name in read.columns for name in _VALIDITY)
+
+
+def _validity(versions: str, key: Sequence[str]) -> str:
+    by = ", ".join(map(quote, key))
+    return (
+        f"SELECT *, _at AS _valid_from, lead(_at) OVER later AS _valid_to, "
+        f"lead(_id) OVER later IS NULL AND _op <> 'delete' AS _is_current FROM {quote(versions)} "
+        f"WINDOW later AS (PARTITION BY {by} ORDER BY _id)"
+    )
+
+
+def varies(model: Model) -> bool:
+    """Whether the model's SQL may give another value each time that it is computed."""
+    words = {word.lower() for word in re.findall(r"[A-Za-z_]\w*", f"{model.sql} {model.macros}")}
+    return not words.isdisjoint(functions().varying)
