@@ -29,13 +29,14 @@ def init(
 ) -> None:
     """Write a project that runs, from a database: its source, and a model per table."""
     from catchwater.runtimes.init import init as write
+    from catchwater.runtimes.planning import describe_url
 
-    name = _ask(name, "Name of the project", "NAME")
-    url = _ask(url, "URL of the database", "--url")
-    target = folder or Path(name)
-    written = write(name, url, target)
+    named = _ask(name, "Name of the project", "NAME")
+    asked = _ask(url, "URL of the database", "--url")
+    target = folder or Path(named)
+    written = write(named, asked, target, lambda: describe_url(named, asked, target))
     if as_json:
-        emit({"project": name, "folder": str(target), "files": [str(path) for path in written]})
+        emit({"project": named, "folder": str(target), "files": [str(path) for path in written]})
         return
     models = sum(path.suffix == ".sql" for path in written)
     typer.echo(f"{target}: {models} models, and the URL in a .env that git ignores")

@@ -76,8 +76,7 @@ def _keyed(
     differs = " OR ".join(f"n.{quote(name)} IS DISTINCT FROM h.{quote(name)}" for name in rest) or "false"
     upserts, removed = quote(f"{into}_upserts"), quote(f"{into}_removed")
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE {removed} AS "
-        f"SELECT {fields} FROM {held} AS n ANTI JOIN {new} AS h ON {match}"
+        f"CREATE OR REPLACE TEMP TABLE {removed} AS SELECT {fields} FROM {held} AS n ANTI JOIN {new} AS h ON {match}"
     )
     gone = _count(con, f"SELECT count(*) FROM {removed}")
     kept = _count(con, f"SELECT count(*) FROM {held}") - gone

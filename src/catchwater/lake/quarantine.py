@@ -33,7 +33,7 @@ def write(log: Log, refused: Iterable[Refused]) -> Quarantined | None:
 def read(store: Store, quarantined: Quarantined) -> Iterator[Refused]:
     """The rows that `write` stored. Raises Corrupt, NotFound."""
     rows = 0
-    with store.fetch(quarantined.path).open(encoding="utf-8") as file:
+    with store.fetch(quarantined.path).open("rb") as file:
         for line in file:
             rows += 1
             try:

@@ -1,5 +1,6 @@
 """What one part of a project says of another, and whether it is there; no file is read and no connection made."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from catchwater.project.document import Trail, Value
 from catchwater.project.words import dotted, nearest
 
 _ONE_TABLE = ("topic", "http_files")
+# `name: NAME` at the left edge of a model's head
+_HEAD_NAME = re.compile(rb"\s*/\*---(?:(?!---\*/).)*?^name:[ \t]*[\"']?([a-z_][a-z0-9_]*)", re.DOTALL | re.MULTILINE)
 _CLOUDS = ("aws", "google")
 
 
@@ -19,8 +22,13 @@ def problems(tree: Value, folder: Path) -> list[Problem]:
 
 
 def models(folder: Path) -> set[str]:
-    """The names of a project's models: its files `models/NAME.sql`."""
-    return {path.stem for path in (folder / "models").glob("*.sql") if path.stem != "_macros"}
+    """The names of a project's models: those of the files under `models`, or what their heads say."""
+    found = set()
+    for path in (folder / "models").rglob("*.sql"):
+        if path.name != "_macros.sql" and path.is_file():
+            named = _HEAD_NAME.match(path.read_bytes()[:65536])
+            found.add(named[1].decode() if named else path.stem)
+    return found
 
 
 def _refuse(value: Value, trail: Trail, message: str, right: str = "") -> Problem:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from catchwater.errors import Problem
@@ -188,7 +189,7 @@ def _refuse_readers(work: _Work) -> None:
     from sqlglot.tokens import TokenType
 
     tokens = work.model.tokens
-    for token, after in zip(tokens, tokens[1:], strict=False):
+    for token, after in pairwise(tokens):
         if after.token_type == TokenType.L_PAREN and functions().reads_outside(token.text):
             work.problems.append(
                 work.model.problem(

@@ -1,4 +1,4 @@
-"""A text and what was put in its place, so that a position in the result can be told in the file; no SQL is read here."""
+"""A text with edits, whose positions lead back to the text before; no SQL is understood here."""
 
 import re
 from bisect import bisect_right

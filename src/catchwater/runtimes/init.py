@@ -1,19 +1,23 @@
-"""`catchwater init`: writes a project that runs, from what a database says of itself; it asks and overwrites nothing."""
+"""`catchwater init`: writes a project that runs from what a database says of itself; it asks and overwrites nothing."""
 
 import json
 import os
+import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from catchwater.errors import SourceRefused, UseError
 from catchwater.project import names, variables
 from catchwater.project.load import FILE
+from catchwater.project.schema import Loaded, Project
 from catchwater.project.tables import Reference, TableSchema
+from catchwater.wiring import Wiring
 
 _IGNORED = (".env", ".catchwater/")
 _YAML_WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
-_LONGEST = 40
+_LONGEST, _LONGEST_TABLE = 40, 63
 
 
 @dataclass(frozen=True)
@@ -26,10 +30,13 @@ class _Database:
     reserved: frozenset[str]
 
 
-def init(name: str, url: str, folder: Path, describe: Callable[[], Sequence[TableSchema]]) -> list[Path]:
+Describe = Callable[[], Sequence[TableSchema]]
+
+
+def init(name: str, url: str, folder: Path, describe: Describe | None = None) -> list[Path]:
     """Writes `catchwater.yml`, `.env`, `.gitignore` and a model per table into `folder`; the files, in that order.
 
-    `describe` gives the database's tables, keys and references. Raises UseError before anything is written for a
+    `describe` gives the database's tables, keys and references (None: the database is asked). Raises UseError before anything is written for a
     name that isn't plain, a URL of more than one line, files that are there already and tables whose names fold
     to one; SourceRefused when there is no table to read.
     """
@@ -37,7 +44,8 @@ def init(name: str, url: str, folder: Path, describe: Callable[[], Sequence[Tabl
     if not url.strip() or "\n" in url or "\r" in url:
         raise UseError("the URL must be one line", next_step="--url postgresql://user:password@host/database")
     _refuse_existing([path for path in (folder / FILE, folder / variables.DOTENV) if path.exists()])
-    tables = sorted(describe(), key=lambda table: table.name)
+    found = describe() if describe else _ask(name, url.strip())
+    tables = sorted(found, key=lambda table: table.name)
     if not tables:
         step = "GRANT SELECT ON ALL TABLES IN SCHEMA public TO the user of the URL"
         raise SourceRefused(f"{name}: the database has no table that this user may read", next_step=step)
@@ -50,6 +58,21 @@ def init(name: str, url: str, folder: Path, describe: Callable[[], Sequence[Tabl
     for path, table in models.items():
         written.append(_create(path, _model(database, table)))
     return written
+
+
+def _ask(name: str, url: str) -> Sequence[TableSchema]:
+    """The tables of the database, read as the project that will be written would read them."""
+    with tempfile.TemporaryDirectory() as folder:
+        source: Any = {"kind": "postgres", "url": f"${{{variable(name)}}}"}
+        loaded = Loaded(
+            folder=Path(folder),
+            environment="local",
+            project=Project(project=name, sources={name: source}),
+            variables={variable(name): url},
+            lines={},
+        )
+        wiring = Wiring(loaded, lambda text, read: variables.resolver(loaded, read)(text))
+        return wiring.source(name).describe()
 
 
 def variable(name: str) -> str:
@@ -74,7 +97,10 @@ def _model_names(tables: Sequence[TableSchema]) -> dict[str, str]:
     """Table → model, the folded name; UseError names the tables that fold to the same one."""
     folded: dict[str, list[str]] = {}
     for table in tables:
-        folded.setdefault(names.fold(table.name), []).append(table.name)
+        plain = names.fold(table.name)[:_LONGEST_TABLE]
+        if plain.endswith("__history"):  # this ending is for what sources hold
+            plain = plain.removesuffix("__history") + "_history"
+        folded.setdefault(plain, []).append(table.name)
     clashes = [" and ".join(found) + f" ({plain})" for plain, found in folded.items() if len(found) > 1]
     if clashes:
         step = "list the tables to take under `tables:` of a catchwater.yml of your own"

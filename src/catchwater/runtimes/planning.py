@@ -9,10 +9,12 @@ from catchwater.errors import CatchwaterError, LakeError, SourceError
 from catchwater.plan.graph import make
 from catchwater.plan.models import load_models
 from catchwater.plan.plan import Plan, from_bytes
+from catchwater.ports import Settings
 from catchwater.project.load import load
+from catchwater.project.schema import PostgresSource
 from catchwater.project.tables import TableSchema
 from catchwater.project.variables import resolver
-from catchwater.wiring import Wiring
+from catchwater.wiring import Wiring, adapter
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,14 @@ def plan_project(wiring: Wiring) -> Planned:
         wiring.loaded.variables,
     )
     return Planned(make(wiring.loaded.project, wiring.loaded.environment, tables, models), unreachable)
+
+
+def describe_url(name: str, url: str, folder: Path) -> tuple[TableSchema, ...]:
+    """The tables of a Postgres that no project declares yet."""
+    spec = PostgresSource(kind="postgres", url="${URL}")
+    settings = Settings(folder, folder / ".catchwater", "local", lambda text: url if text == "${URL}" else text)
+    found: tuple[TableSchema, ...] = adapter("source", "postgres")(name, spec, settings).describe()
+    return found
 
 
 def applied_plan(state: Path) -> Plan | None:

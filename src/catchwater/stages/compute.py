@@ -27,6 +27,7 @@ EVERYTHING = "#everything"
 CHANGED = "#changed"
 INTO = "#difference"
 OUT = "#out"
+NO_CHANGE = Counts()
 _KEYLESS = (Column("_version", "VARCHAR"), Column("_occurrence", "INTEGER"))
 
 
@@ -62,7 +63,7 @@ class Computed:
     """What was committed: `counts` of the model's rows, `rows` written."""
 
     batches: tuple[Manifest, ...]
-    counts: Counts = Counts()
+    counts: Counts = NO_CHANGE
     rows: int = 0
     quarantined: int = 0
     notes: tuple[str, ...] = ()

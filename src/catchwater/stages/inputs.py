@@ -1,4 +1,4 @@
-"""The relations that a model's SELECT reads, made as views of one DuckDB connection; nothing is computed or committed."""
+"""What a model's SELECT reads, as views of one DuckDB connection; nothing is computed or committed here."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence

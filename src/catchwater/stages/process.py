@@ -110,7 +110,7 @@ class _Group:
         fresh = head is None or head.position.get("digest") != model.digest or not head.complete
         if head is not None and not fresh and inputs == tuple(sorted(head.inputs)):
             return None
-        news = {} if head is None else self._news(head, inputs)
+        news = self._news(head, inputs)
         work = Work(
             ports=self.ports,
             plan=self.plan,
@@ -141,15 +141,15 @@ class _Group:
                     found.setdefault(ref.log, ref)
         return tuple(sorted(found.values()))
 
-    def _news(self, head: Manifest, inputs: tuple[Ref, ...]) -> dict[str, list[Manifest]]:
+    def _news(self, head: Manifest | None, inputs: tuple[Ref, ...]) -> dict[str, list[Manifest]]:
         """Per log the batches after the recorded one; ChainBroken when that isn't in its log, LostRace when this
         wake has seen less than another that committed meanwhile."""
         news = {}
         for ref in inputs:
-            before = head.input(ref.log)
+            before = head.input(ref.log) if head else None
             if before and before.seq > ref.seq:
                 self.log(ref.log).batches(before)
-                raise LostRace("another run has processed more than this one saw", where=f"processed/{head.log}")
+                raise LostRace("another run has processed more than this one saw", where=before.log)
             news[ref.log] = self.log(ref.log).batches(before, ref.seq)
         return news
 
@@ -177,9 +177,9 @@ class _Group:
             return
         for log, batches in done.news.items():
             for batch in batches:
-                for table, held in batch.tables.items():
-                    if any(read.log == log and read.table == table for read in table_reads(self.plan, model)):
-                        self.new_rows[(f"{log}:{batch.seq}", table)] = held.rows
+                for name, held in batch.tables.items():
+                    if any(read.log == log and read.table == name for read in table_reads(self.plan, model)):
+                        self.new_rows[(f"{log}:{batch.seq}", name)] = held.rows
         counts = done.counts
         table = TableOutcome(
             rows=done.rows,

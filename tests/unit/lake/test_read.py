@@ -16,6 +16,7 @@ from catchwater.lake.manifest import File, Manifest, TableBatch
 from catchwater.project.tables import Column
 
 K, V = Column("k", "BIGINT"), Column("v", "VARCHAR")
+ODD = ["filename", "select", "a b", 'q"q', "Ünï", "h", "n", "newest", "v", "versions", "#id", "t", "'", "id"]
 NAME = "a h'i\"s [*]"
 
 
@@ -86,7 +87,7 @@ def test_no_files_are_an_empty_table_with_its_types(lake: Lake, model: Lake) -> 
     lake.put(columns=[K, odd])
     model.put(columns=[K, odd])
     model.put(
-        f'SELECT 1::BIGINT AS k, [1.5::DECIMAL(10,2)] AS "{odd.name.replace(chr(34), chr(34) * 2)}", false AS _removed WHERE false',
+        'SELECT 1::BIGINT AS k, [1.5::DECIMAL(10,2)] AS "Ü ""x""", false AS _removed WHERE false',
         columns=[K, odd],
     )
     current(lake)
