@@ -23,7 +23,7 @@ from catchwater.wiring import adapter
 PASSWORD = "p@ss:word"
 NOTICE = Notice(
     "failure", "totesys", "local", "ingest:totesys", "[totesys] ingest:totesys failed",
-    "connection refused – größer €5\n  next: catchwater check", "41",
+    "connection refused — größer €5\n  next: catchwater check", "41",
 )  # fmt: skip
 
 
@@ -65,7 +65,7 @@ def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
 def test_what_is_sent_arrives_with_its_next_step(case: Case) -> None:
     case.notifier.send(case.to, NOTICE)
     (text,) = case.arrived()
-    assert "connection refused – größer €5" in text
+    assert "connection refused — größer €5" in text
     assert "next: catchwater check" in text
     assert "step ingest:totesys · run 41" in text
 
@@ -159,6 +159,7 @@ def test_a_password_is_sent_under_tls_only(tmp_path: Path, monkeypatch: pytest.M
             Email("email", None, settings(tmp_path, SMTP_URL=f"smtp://ann:x@{where}")).send("a@example.org", NOTICE)
 
 
+@pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")  # what is tested here
 def test_without_tls_only_loopback_hears_a_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with mail_server(login=True) as box:
         url = f"smtp://ann:p%40ss%3Aword@127.0.0.1:{box.port}"
@@ -204,8 +205,7 @@ def test_the_server_as_declared() -> None:
 
 def silent(host: str = "127.0.0.1") -> socket.socket:
     """A port that accepts and never answers."""
-    listening = socket.create_server((host, 0))
-    return listening
+    return socket.create_server((host, 0))
 
 
 def test_a_server_that_never_answers_ends_by_the_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -269,8 +269,8 @@ def test_the_url_is_never_repeated(answer: bytes, told: str, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "url", ["http://example.org/x", "ftp://h/SECRET", "file:///etc/passwd", "https://", "https://h:port/SECRET", "x", "",
-            "https://h/SEC RET", "https://h/\r\nHost: x"],
+    "url", ["http://example.org/x", "ftp://h/SECRET", "file:///etc/passwd", "https://", "https://h:port/SECRET", "x",
+            "", "https://h/SEC RET", "https://h/\r\nHost: x"],
 )  # fmt: skip
 def test_only_https_leaves_the_machine(url: str, tmp_path: Path) -> None:
     with pytest.raises(AlertFailed, match="isn't an https URL") as caught:

@@ -4,6 +4,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -47,8 +48,11 @@ def test_a_writer_killed_at_random_moments_leaves_a_whole_log(tmp_path: Path) ->
     for kill in range(KILLS):
         before = log.stat().st_size
         with start("loop", folder, log) as writer:
+            deadline = time.monotonic() + 30
             while log.stat().st_size == before:
                 assert writer.poll() is None, note
+                assert time.monotonic() < deadline, note
+                time.sleep(0.002)
             try:
                 writer.wait(chosen.random() * 0.15)
             except subprocess.TimeoutExpired:

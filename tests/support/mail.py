@@ -14,6 +14,8 @@ from typing import Any
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
+from catchwater.runtimes.embedded import free_port
+
 
 @dataclass
 class Mailbox:
@@ -59,11 +61,10 @@ def mail_server(context: ssl.SSLContext | None = None, *, login: bool = False) -
         options["tls_context"] = context
     if login:
         options.update(authenticator=box.authenticate, auth_required=True, auth_require_tls=context is not None)
-    controller = Controller(box, hostname="127.0.0.1", port=0, **options)
+    box.port = free_port()
+    controller = Controller(box, hostname="127.0.0.1", port=box.port, **options)
     controller.start()
     try:
-        assert controller.server is not None
-        box.port = controller.server.sockets[0].getsockname()[1]
         yield box
     finally:
         controller.stop()

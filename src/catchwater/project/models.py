@@ -73,7 +73,7 @@ def read_models(folder: Path, variables: Mapping[str, str]) -> tuple[tuple[Model
 
 
 def _model(file: str, text: str, variables: Mapping[str, str], problems: list[Problem]) -> ModelFile | None:
-    blank, head, before = _split(file, text, problems)
+    blank, head = _split(file, text, problems)
     if head is None:
         return None
     select, unknown = substitute(blank, variables)
@@ -82,15 +82,15 @@ def _model(file: str, text: str, variables: Mapping[str, str], problems: list[Pr
             Problem(file, *line_column(text, offset), f"variable {name} isn't set", f"set {name} or write its value")
         )
     name = _name(file, head, problems)
-    parsed = _parse(file, text, select, problems)
-    if parsed is None or unknown or len(problems) > before:
+    parsed = None if unknown else _parse(file, text, select, problems)
+    if parsed is None:
         return None
     query, tokens, end = parsed
     cut = Edited(select.text[:end], select.pieces)
     return ModelFile(name, file, text, head, cut, query, tokens)
 
 
-def _split(file: str, text: str, problems: list[Problem]) -> tuple[str, Head | None, int]:
+def _split(file: str, text: str, problems: list[Problem]) -> tuple[str, Head | None]:
     start = _START.match(text)
     end = _END.search(text, start.end()) if start else None
     if not start or not end:
@@ -98,12 +98,11 @@ def _split(file: str, text: str, problems: list[Problem]) -> tuple[str, Head | N
         problems.append(
             Problem(file, 1, 1, what, "begin the file with /*--- , then YAML, then ---*/ on a line of its own")
         )
-        return text, None, len(problems)
-    before = len(problems)
+        return text, None
     yaml = _blank(text[: start.end()]) + text[start.end() : end.start()]
     head, wrong = read_head(file, yaml)
     problems += wrong
-    return _blank(text[: end.end()]) + text[end.end() :], head, before
+    return _blank(text[: end.end()]) + text[end.end() :], head
 
 
 def _blank(text: str) -> str:
@@ -134,14 +133,14 @@ def _parse(
     try:
         statements = _statements(dialect.tokenize(select.text))
         if not statements:
-            wrong(len(select.text.rstrip()), "no SELECT after the head")
+            wrong(len(select.text), "no SELECT after the head")
             return None
         if len(statements) > 1:
             wrong(statements[1][0].start, "a second statement", "a model is one SELECT")
             return None
         query = _quiet(dialect, statements[0], select.text)
-    except TokenError as error:
-        wrong(_open_text(select.text), f"can't be read: {str(error).splitlines()[0][:60]}")
+    except TokenError:
+        wrong(_open_text(select.text), "a quote or comment that isn't closed")
         return None
     except ParseError as error:
         found = error.errors[0]

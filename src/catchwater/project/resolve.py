@@ -132,7 +132,7 @@ class Catalogue:
         wanted = ".".join(parts).lower()
         plain = wanted.removesuffix(HISTORY)
         lower = {name.lower(): name for name in known}
-        close = get_close_matches(plain, list(lower), n=3, cutoff=0.5)
+        close = get_close_matches(plain, list(lower), n=3, cutoff=0.6)
         close += [name for name in lower if name.rpartition(".")[2] == plain.rpartition(".")[2]]
         found = list(dict.fromkeys(lower[name] for name in close))[:3]
         return f"did you mean {', '.join(found)}?" if found else ""
@@ -348,7 +348,7 @@ def _hide(work: _Work, select: "exp.Select", item: "exp.Expr", hidden: dict[str,
     ]
     if not names:
         return
-    if "end" not in star.meta:
+    if work.model.select.text[star.meta.get("end", 0)] != "*":  # FROM without SELECT
         at = _from_before(work, select)
         work.edits.append(Edit(at, at, f"SELECT * EXCLUDE ({', '.join(names)}) "))
     elif star.args.get("except_"):

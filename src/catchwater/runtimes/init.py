@@ -36,9 +36,9 @@ Describe = Callable[[], Sequence[TableSchema]]
 def init(name: str, url: str, folder: Path, describe: Describe | None = None) -> list[Path]:
     """Writes `catchwater.yml`, `.env`, `.gitignore` and a model per table into `folder`; the files, in that order.
 
-    `describe` gives the database's tables, keys and references (None: the database is asked). Raises UseError before anything is written for a
-    name that isn't plain, a URL of more than one line, files that are there already and tables whose names fold
-    to one; SourceRefused when there is no table to read.
+    `describe` gives the database's tables, keys and references (None: the database is asked). Raises, before
+    anything is written, UseError for a name that isn't plain, a URL of more than one line, files that are there
+    already and tables whose names fold to one; SourceRefused when there is no table to read.
     """
     _name(name)
     if not url.strip() or "\n" in url or "\r" in url:

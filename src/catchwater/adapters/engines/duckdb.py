@@ -87,20 +87,24 @@ def _one_select(con: "duckdb.DuckDBPyConnection", sql: str) -> None:
 
 def _problem(sql: str, error: Exception) -> Problem:
     """DuckDB's error as a problem at its place; DuckDB counts the bytes after DESCRIBE."""
-    message, position, candidates = _read_error(error)
+    held = _read_error(error)
+    message, position = held.get("exception_message", str(error)), int(held.get("position", 0))
+    candidates = [name.strip() for name in held.get("candidates", "").split(",") if name.strip()]
     before = max(position - len("DESCRIBE "), 0)
     text = sql.encode()[:before].decode(errors="ignore")
     line, column = text.count("\n") + 1, len(text) - (text.rfind("\n") + 1) + 1
     first, *rest = message.strip().splitlines() or ["can't be bound"]
-    right = f"there is {', '.join(candidates)}" if candidates else " ".join(rest).strip()
+    if held.get("error_subtype") == "COLUMN_NOT_FOUND":
+        first = f"no column {held.get('name', '')}"
+    right = f"did you mean {', '.join(candidates)}?" if candidates else " ".join(rest).strip()
     return Problem("", line, column, first.rstrip("!"), right)
 
 
-def _read_error(error: Exception) -> tuple[str, int, list[str]]:
+def _read_error(error: Exception) -> dict[str, str]:
+    """DuckDB's own fields of an error; none when it isn't told as JSON."""
     text = str(error)
     try:
-        held = json.loads(text[text.index("{") :])
+        held: dict[str, str] = json.loads(text[text.index("{") :])
     except ValueError:
-        return text, 0, []
-    names = [name.strip() for name in held.get("candidates", "").split(",") if name.strip()]
-    return held.get("exception_message", text), int(held.get("position", 0)), names
+        return {}
+    return held

@@ -66,9 +66,7 @@ class Email:
         """Returns when the server took the mail for every recipient; raises AlertFailed otherwise."""
         url = self._variable("SMTP_URL")
         if not url:
-            raise AlertFailed(
-                "no mail server is set", where="email", next_step=f"put a line into .env: {SERVER_LINE}"
-            )
+            raise AlertFailed("no mail server is set", where="email", next_step=f"put a line into .env: {SERVER_LINE}")
         server = server_of(url)
         sender = self._variable("ALERT_FROM") or (server.user if "@" in server.user else "catchwater@localhost")
         message = compose(self._resolved(to), sender, notice)
@@ -175,6 +173,7 @@ def _reason(error: Exception) -> str:
         return ", ".join(f"{who}: {_reply(*reply)}" for who, reply in sorted(error.recipients.items()))
     if isinstance(error, smtplib.SMTPResponseException):
         return _reply(error.smtp_code, error.smtp_error)
-    if isinstance(error, TimeoutError):
+    # smtplib says "unexpectedly closed" when it was the clock that ended the wait.
+    if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
         return f"no answer within {TIMEOUT:.0f} s"
     return one_line(str(error))[:200] or type(error).__name__

