@@ -28,8 +28,31 @@ CITIES = (
     ("Köln", "Germany", "506"), ("Łódź", "Poland", "90-0"), ("Aarhus", "Denmark", "80"), ("Porto", "Portugal", "400"),
     ("Boston", "United States", "021"),
 )  # fmt: skip
-STREETS = ("Mill Lane", "Canal Street", "Rue du Port", "Hauptstraße", "Harbour Road", "Station Approach", "O'Connell Way")
-FIRST = ("Ada", "Bjørn", "Chloé", "Dev", "Esra", "Femi", "Grace", "Hana", "Imran", "Jo", "Klara", "Luca", "Mina", "Noor")
+STREETS = (
+    "Mill Lane",
+    "Canal Street",
+    "Rue du Port",
+    "Hauptstraße",
+    "Harbour Road",
+    "Station Approach",
+    "O'Connell Way",
+)
+FIRST = (
+    "Ada",
+    "Bjørn",
+    "Chloé",
+    "Dev",
+    "Esra",
+    "Femi",
+    "Grace",
+    "Hana",
+    "Imran",
+    "Jo",
+    "Klara",
+    "Luca",
+    "Mina",
+    "Noor",
+)
 LAST = ("Abbott", "Baker", "Costa", "Dłuski", "Evans", "Fischer", "Grant", "Hughes", "Ito", "O'Brien", "Patel", "Quinn")
 DEPARTMENTS = ("Sales", "Purchasing", "Production", "Dispatch", "Finance", "Facilities", "Communications", "HR")
 WORDS = ("Linen", "Canvas", "Market", "Harbour", "Meadow", "Granite", "Copper", "Indigo", "Paper", "Winter", "Saffron")
@@ -125,7 +148,10 @@ def _address(chance: random.Random, number: int, at: datetime) -> tuple[Any, ...
 
 def _counterparty(chance: random.Random, number: int, at: datetime) -> tuple[Any, ...]:
     name = f"{chance.choice(LAST)} {chance.choice(('& Sons', 'GmbH', 'Ltd', 'SARL', ', Inc'))} {number}"
-    contacts = [f"{chance.choice(FIRST)} {chance.choice(LAST)}", chance.choice((None, f"{chance.choice(FIRST)} Nkemelu"))]
+    contacts = [
+        f"{chance.choice(FIRST)} {chance.choice(LAST)}",
+        chance.choice((None, f"{chance.choice(FIRST)} Nkemelu")),
+    ]
     return (number, name, chance.randrange(1, 121), *contacts, at, at)
 
 

@@ -26,7 +26,7 @@ def archive() -> Path:
 
 
 def csvs(folder: Path) -> dict[str, Path]:
-    """Table → CSV file, written to `folder`: 16, 1,458, 336,776, 3,322 and 26,115 rows, NA as an empty field."""
+    """Table → CSV file, written to `folder`: 16, 1,458, 336,776, 3,322 and 26,115 rows; NA stands for NULL."""
     found = {}
     with tarfile.open(archive()) as tar:
         for table in TABLES:

@@ -103,7 +103,9 @@ def any_db(request: pytest.FixtureRequest) -> Iterator[Database]:
 
 def source(url: str, tables: str | list[str] = "all", **more: Any) -> PostgresSource:
     settings = Settings(Path(), Path(), "local", lambda text: text)
-    return PostgresSource("src", Spec.model_validate({"kind": "postgres", "url": url, "tables": tables, **more}), settings)
+    return PostgresSource(
+        "src", Spec.model_validate({"kind": "postgres", "url": url, "tables": tables, **more}), settings
+    )
 
 
 class Lake:

@@ -1,10 +1,12 @@
 """What DuckDB's functions are, asked of DuckDB itself once: which aggregate, vary, or make many rows of one."""
 
+import re
 from dataclasses import dataclass
 from functools import cache
 
 _TABLE_FUNCTIONS = frozenset({"unnest", "range", "generate_series", "repeat", "json_each", "json_tree"})
-_WORDS = frozenset({"current_date", "current_timestamp", "current_time", "localtime", "localtimestamp"})
+_MANY = frozenset({"unnest", "generate_subscripts", "regexp_split_to_table"})
+_WORDS = frozenset({"getvariable", "current_setting", "current_date", "current_timestamp", "current_time", "localtime", "localtimestamp"})
 _READERS = (
     "read_", "postgres_", "mysql_", "sqlite_", "iceberg_", "delta_", "parquet_", "duckdb_", "pragma_", "st_read",
 )  # fmt: skip
@@ -19,6 +21,7 @@ class Functions:
     varying: frozenset[str]
     plain: frozenset[str]
     tables: frozenset[str]
+    known: frozenset[str]
 
     def reads_outside(self, name: str) -> bool:
         """Whether a function reads files, networks or DuckDB's own insides, and so may not stand in a model."""
@@ -37,12 +40,18 @@ def functions() -> Functions:
             "SELECT DISTINCT lower(function_name), function_type, stability, macro_definition FROM duckdb_functions()"
         ).fetchall()
     aggregates = {name for name, kind, _, _ in rows if kind == "aggregate"}
-    varying = {name for name, kind, stability, _ in rows if kind == "scalar" and stability != "CONSISTENT"}
-    scalars = {name for name, kind, _, _ in rows if kind == "scalar"} | {"nullif", "split_part", "date_add", "fmod"}
-    many = {"unnest", "generate_subscripts", "regexp_split_to_table"}
+    varying = {name for name, kind, stability, _ in rows if kind == "scalar" and stability != "CONSISTENT"} | _WORDS
+    loose = aggregates | varying | _MANY
+    scalars = {name for name, kind, _, _ in rows if kind == "scalar"}
+    scalars |= {name for name, kind, _, text in rows if kind == "macro" and loose.isdisjoint(_words(text))}
     return Functions(
         aggregates=frozenset(aggregates),
-        varying=frozenset(varying | _WORDS | {"ago", "current_user", "session_user", "user", "getvariable"}),
-        plain=frozenset(scalars - aggregates - varying - many),
+        varying=frozenset(varying | {name for name, kind, _, text in rows if varying & _words(text)}),
+        plain=frozenset(scalars - loose),
         tables=frozenset(name for name, kind, _, _ in rows if kind in ("table", "table_macro", "pragma")),
+        known=frozenset(name for name, _, _, _ in rows),
     )
+
+
+def _words(text: str | None) -> set[str]:
+    return set(re.findall(r"[a-z_]\w*", (text or "").lower()))

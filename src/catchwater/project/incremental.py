@@ -110,12 +110,8 @@ def _calls(candidate: Candidate) -> Iterator[Obstacle]:
             yield Obstacle(f"the macro {name}", int(token.start))
         elif called and name in known.aggregates:
             yield Obstacle(f"an aggregate ({name})", int(token.start))
-        elif called and _is_name(token.token_type.name) and name not in known.plain:
+        elif called and name in known.known and name not in known.plain:
             yield Obstacle(f"the function {name}", int(token.start))
-
-
-def _is_name(kind: str) -> bool:
-    return kind in ("VAR", "IDENTIFIER")
 
 
 def _validity(candidate: Candidate) -> Iterator[Obstacle]:

@@ -89,7 +89,8 @@ def sort(
                 found.undeclared |= other
                 whole = bool(other)
                 micros = round(message.received * 1_000_000)
-                staged.write(f"[{message.number},{encode(message.message_id)},{micros},{encode(text)}]\n")
+                line = {"n": message.number, "i": message.message_id, "t": micros, "b": text}
+                staged.write(encode(line) + "\n")
                 found.taken += 1
             if whole:
                 kept.write(_whole(message) + "\n")
@@ -175,38 +176,61 @@ def _problem(problem: Callable[[Any], str | None], value: dict[str, Any]) -> str
 
 
 def typed(con: "duckdb.DuckDBPyConnection", found: Sorted, shape: MessageShape) -> None:
-    """Make the table `typed`: number, id, micros, body, the table's columns, and `reason` where a value can't be
-    held by its column's type (NULL where all can)."""
-    fields = [column for column in shape.table.columns if not (shape.numbered and column.name == MESSAGE_ID)]
-    shape_of = json.dumps({c.name: "JSON" if c.name in shape.nested else "VARCHAR" for c in fields})
-    texts = {c.name: f"s[{number}]" for number, c in enumerate(fields, 1)}
-    # an unnamed struct: property names never become SQL names that differ in case only
-    casts = [f"{_cast(c, texts[c.name])} AS {quote(c.name)}" for c in fields]
+    """Make the table `typed`: n (number), i (id), t (microseconds), b (body), the table's columns as c0, c1, … and
+    `reason`, why a value can't be held by its column's type (NULL where all can)."""
+    columns = [c for c in shape.table.columns if not (shape.numbered and c.name == MESSAGE_ID)]
+    wanted = json.dumps({c.name: "JSON" if c.name in shape.nested else "VARCHAR" for c in columns})
+    texts = [f"s[{literal(c.name)}]" for c in columns]
+    values = [_cast(c.type, text) for c, text in zip(columns, texts, strict=True)]
+    reasons = [_reason(c, text) for c, text in zip(columns, texts, strict=True) if c.type != "VARCHAR"]
+    reasons.append("CASE WHEN s IS NULL THEN 'text that UTF-8 can’t hold: half of a surrogate pair' END")
     if shape.numbered:
-        casts.insert(0, f"{quote('#id')} AS {quote(MESSAGE_ID)}")
-    reasons = [
-        f"CASE WHEN {_lost(c, texts[c.name])} THEN concat({literal(c.name + ': ')}, "
-        f"left({texts[c.name]}, 100), {literal(f' can’t be held as {_said(c.type)}')}) END"
-        for c in fields
-        if c.type != "VARCHAR"
-    ]
-    reason = f"coalesce({', '.join([*reasons, 'NULL::VARCHAR'])})"
+        values.insert(0, "i")
+    fields = ", ".join(f"{value} AS c{number}" for number, value in enumerate(values))
     con.execute(
-        "CREATE TABLE lines AS SELECT (l->>0)::BIGINT AS n, l->>1 AS i, (l->>2)::BIGINT AS t, l->>3 AS b "
-        f"FROM read_json_objects({literal(str(found.staged))}, format = 'newline_delimited', "
-        f"maximum_object_size = {MAX_OBJECT}) AS x(l) ORDER BY n"
-    )
-    con.execute(
-        f"CREATE TABLE typed AS SELECT n AS {quote('#n')}, i AS {quote('#id')}, t AS {quote('#t')}, "
-        f"{', '.join(c.replace(quote('#id'), 'i') if c.startswith(quote('#id')) else c for c in casts)}, "
-        f"{reason} AS {quote('#reason')} FROM (SELECT n, i, t, CASE WHEN json_valid(b) THEN "
-        f"json_transform(b, {literal(shape_of)}) END AS s FROM lines) ORDER BY n"
+        f"CREATE TABLE typed AS SELECT n, i, t, b, {fields}, coalesce({', '.join([*reasons, 'NULL'])}) AS reason "
+        f"FROM (SELECT *, CASE WHEN json_valid(b) THEN json_transform(b, {literal(wanted)}) END AS s FROM read_json("
+        f"{literal(str(found.staged))}, format = 'newline_delimited', maximum_object_size = {MAX_OBJECT}, "
+        "columns = {n: 'BIGINT', i: 'VARCHAR', t: 'BIGINT', b: 'VARCHAR'}))"
     )
 
 
-def _said(kind: str) -> str:
-    return "a time" if kind == TIME else kind
+def _cast(kind: str, text: str) -> str:
+    if kind == "VARCHAR":
+        return text
+    return f"TRY_CAST(upper({text}) AS {kind})" if kind == TIME else f"TRY_CAST({text} AS {kind})"
 
 
-def _cast(column: Column, text: str) -> str:
-    return text
+def _reason(column: Column, text: str) -> str:
+    value = _cast(column.type, text)
+    lost = f"{value} IS NULL"
+    if column.type == "DOUBLE":
+        # an integer above 2^53 would silently become its neighbour
+        same = f"TRY_CAST({text} AS DECIMAL(38,0)) = TRY_CAST({value} AS DECIMAL(38,0))"
+        whole = f"length({text}) > 15 AND regexp_full_match({text}, '-?[0-9]+')"
+        lost = f"{lost} OR NOT isfinite({value}) OR ({whole} AND {same} IS NOT TRUE)"
+    said = literal(f" can’t be held exactly as {column.type}")
+    return (
+        f"CASE WHEN {text} IS NOT NULL AND ({lost}) "
+        f"THEN concat({literal(column.name + ': ')}, left({text}, 100), {said}) END"
+    )
+
+
+def write(
+    con: "duckdb.DuckDBPyConnection", shape: MessageShape, held: str | None, path: Path
+) -> tuple[int, int, list[Refused]]:
+    """Write the rows of `typed` in their order; those whose id `held` (a quoted relation) has are duplicates.
+
+    Returns the rows written, the duplicates, and what was refused.
+    """
+    known = f"AND i NOT IN (SELECT _version FROM {held} WHERE _version IS NOT NULL)" if held else ""
+    names = ", ".join(f"c{number} AS {quote(name)}" for number, name in enumerate(shape.table.names))
+    rows = f"(SELECT {names}, t AS {quote('_at')}, i AS {quote('_version')} FROM typed WHERE reason IS NULL {known} "
+    rows += "ORDER BY n)"
+    written = to_parquet(
+        con, f"SELECT {select_list(shape.table, 'make_timestamp(_at)', '_version')} FROM {rows}", path
+    )
+    bad = con.execute("SELECT i, reason, left(b, 16000) FROM typed WHERE reason IS NOT NULL ORDER BY n").fetchall()
+    whole = con.execute("SELECT count(*) FROM typed").fetchone()
+    refused = [Refused(shape.table.name, f"message {i}", reason, text) for i, reason, text in bad]
+    return written, (int(whole[0]) if whole else 0) - written - len(refused), refused
