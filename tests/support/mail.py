@@ -42,7 +42,7 @@ class Mailbox:
         assert isinstance(content, bytes)
         if self.after.startswith("250"):
             self.raw.append(content)
-            self.messages.append(message_from_bytes(content, policy=default))  # type: ignore[arg-type]
+            self.messages.append(message_from_bytes(content, policy=default))
             self.secured.append(session.ssl is not None)
         return self.after
 

@@ -1,6 +1,7 @@
 """A workbench for models: a lake on disk, sources written SELECT by SELECT, models as files, and the process stage."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -102,7 +103,8 @@ class Bench:
         plan = plan or self.plan()
         outcome = Outcome("process", "process")
         for step in plan.steps:
-            outcome = outcome.plus(process(self.ports, plan, step, "run"))
+            done = process(self.ports, plan, step, "run")
+            outcome = replace(outcome.plus(done), skipped=outcome.skipped + done.skipped)
         return outcome
 
     def log(self, model: str) -> list[Manifest]:

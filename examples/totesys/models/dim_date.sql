@@ -28,4 +28,4 @@ SELECT
     MONTHNAME(date_id) AS month_name,
     CAST(QUARTER(date_id) AS INTEGER) AS quarter
 FROM days
-WHERE date_id <= DATE '9999-12-31'
+WHERE date_id BETWEEN DATE '0001-01-01' AND DATE '9999-12-31'

@@ -34,7 +34,7 @@ checks:
   - not_null: [payment_id, created_date, created_time, last_updated_date, last_updated_time, transaction_id,
       counterparty_id, payment_amount, currency_id, payment_type_id, paid, payment_date]
     severity: quarantine
-  - check: payment_date <= DATE '9999-12-31'
+  - check: payment_date BETWEEN DATE '0001-01-01' AND DATE '9999-12-31'     # not infinity
     severity: quarantine
 ---*/
 SELECT

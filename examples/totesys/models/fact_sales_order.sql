@@ -32,7 +32,9 @@ checks:
       counterparty_id, units_sold, unit_price, currency_id, design_id, agreed_payment_date,
       agreed_delivery_date, agreed_delivery_location_id]
     severity: quarantine
-  - check: agreed_payment_date <= DATE '9999-12-31' AND agreed_delivery_date <= DATE '9999-12-31'
+  - check: agreed_payment_date BETWEEN DATE '0001-01-01' AND DATE '9999-12-31'     # not infinity
+    severity: quarantine
+  - check: agreed_delivery_date BETWEEN DATE '0001-01-01' AND DATE '9999-12-31'
     severity: quarantine
   - check: units_sold > 0
     severity: warn

@@ -46,14 +46,15 @@ def load_models(
     return _grouped(models)
 
 
-def _wrong_macros(macros: Macros, describe: Describe) -> list[Problem]:
-    if not macros.sql:
-        return []
-    try:
-        describe("SELECT 1 AS one", {}, macros.sql)
-    except ProjectError as error:
-        return [Problem(macros.file, 1, 1, problem.message, problem.right) for problem in error.problems]
-    return []
+def _wrong_macros(macros: Macros, describe: Describe) -> Iterator[Problem]:
+    """The first statement that DuckDB refuses; those after it may need it."""
+    for count, (line, column, _) in enumerate(macros.statements, 1):
+        try:
+            describe("SELECT 1 AS one", {}, macros.first(count))
+        except ProjectError as error:
+            for problem in error.problems:
+                yield Problem(macros.file, line, column, problem.message, problem.right)
+            return
 
 
 def _collisions(files: Sequence[ModelFile], catalogue: Catalogue) -> Iterator[Problem]:
@@ -158,7 +159,7 @@ def _driving_key(typed: Typed) -> tuple[str, ...]:
     schema = typed.resolved.input(typed.resolved.driving).meaning.schema if typed.resolved.driving else None
     if typed.materialized != "incremental" or not schema or typed.resolved.history:
         return ()
-    return tuple(typed.direct[name.lower()] for name in schema.key)
+    return tuple(typed.direct[name.lower()] for name in schema.key if name.lower() in typed.direct)
 
 
 def _views(typed: Typed, all_typed: Mapping[str, Typed]) -> list[str]:

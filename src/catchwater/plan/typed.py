@@ -97,9 +97,6 @@ def _wrong_columns(typed: Typed) -> Iterator[Problem]:
         elif name in _TAKEN:
             right = f"write {column.name} AS {name.strip('_')}_of_record"
             yield typed.model.problem(at, f"{column.name} is Catchwater's own column name", right)
-        elif column.type == '"NULL"':
-            right = "write for example NULL::VARCHAR"
-            yield typed.model.problem(at, f"column {column.name} is NULL without a type", right)
         seen.add(name)
 
 

@@ -42,8 +42,11 @@ def functions() -> Functions:
     aggregates = {name for name, kind, _, _ in rows if kind == "aggregate"}
     varying = {name for name, kind, stability, _ in rows if kind == "scalar" and stability != "CONSISTENT"} | _WORDS
     loose = aggregates | varying | _MANY
+    macros = {name: _words(text) for name, kind, _, text in rows if kind == "macro"}
+    while more := {name for name, words in macros.items() if name not in loose and loose & words}:
+        loose |= more  # a macro of a macro of an aggregate
     scalars = {name for name, kind, _, _ in rows if kind == "scalar"}
-    scalars |= {name for name, kind, _, text in rows if kind == "macro" and loose.isdisjoint(_words(text))}
+    scalars |= set(macros)
     return Functions(
         aggregates=frozenset(aggregates),
         varying=frozenset(varying | {name for name, kind, _, text in rows if varying & _words(text)}),

