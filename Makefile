@@ -15,7 +15,7 @@ endif
 
 setup: $(MADE)
 
-$(MADE): requirements/dev.txt requirements/flights.txt pyproject.toml
+$(MADE): requirements/dev.txt requirements/flights.txt
 	$(PYTHON) -m venv .venv
 	$(PIP) install --quiet --require-hashes -r requirements/dev.txt
 	$(PIP) install --quiet --no-deps --no-build-isolation -e .

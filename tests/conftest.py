@@ -1,7 +1,7 @@
 """What every test shares: golden files, and in CI a skip that isn't listed is a failure."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
@@ -19,16 +19,29 @@ def allowed_skips() -> tuple[str, ...]:
     return tuple(line.split(":")[0].strip() for line in lines if line.strip() and not line.startswith("#"))
 
 
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """A skip in CI whose reason doesn't begin with a listed part becomes a failure."""
-    outcome = yield
-    report = outcome.get_result()  # type: ignore[attr-defined]
-    if report.skipped and os.environ.get("CI") and not hasattr(report, "wasxfail"):
-        reason = str(report.longrepr[2]).removeprefix("Skipped: ")
-        if not reason.startswith(allowed_skips() or ("\0",)):
-            report.outcome = "failed"
-            report.longrepr = f"skipped in CI, and .ci/external doesn't list it: {reason}"
+def refuse_unlisted(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """In CI a skip whose reason doesn't begin with a listed part becomes a failure."""
+    if not (report.skipped and os.environ.get("CI")) or hasattr(report, "wasxfail"):
+        return
+    said = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    reason = said.removeprefix("Skipped: ")
+    if not reason.startswith(allowed_skips()):
+        report.outcome = "failed"
+        report.longrepr = f"skipped in CI, and .ci/external doesn't list it: {reason}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    refuse_unlisted(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    refuse_unlisted(report)
+    return report
 
 
 @pytest.fixture

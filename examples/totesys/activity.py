@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 from pg8000.native import Connection
 
 SCHEMA = Path(__file__).with_name("schema.sql")
-EPOCH = datetime(2025, 11, 1, 9, 0)
+EPOCH = datetime(2025, 11, 1, 9, 0)  # noqa: DTZ001 (the tables hold timestamps without a zone)
 ORDERS = 4000
 TABLES = (
     "address", "counterparty", "department", "staff", "design", "currency", "payment_type",

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import trustme
-from tests.support.mail import http_server, mail_server
 
 from catchwater.adapters.notifiers import email as email_module
 from catchwater.adapters.notifiers import webhook as webhook_module
@@ -19,6 +18,7 @@ from catchwater.errors import AlertFailed
 from catchwater.ports import Notice, Notifier, Settings
 from catchwater.project.variables import resolve
 from catchwater.wiring import adapter
+from tests.support.mail import http_server, mail_server
 
 PASSWORD = "p@ss:word"
 NOTICE = Notice(

@@ -3,34 +3,14 @@
 from pathlib import Path
 
 import pytest
-from tests.support.commands import catchwater
 
-PROJECT = """project: pings
-sources:
-  pings: {kind: topic, schema: schemas/ping.json, key: [id]}
-serve:
-  api: {tables: all}
-"""
-SCHEMA = """{"type": "object", "required": ["id"], "properties": {
-  "id": {"type": "integer"}, "note": {"type": "string"}}}
-"""
-MODEL = """/*---
-description: Every ping, newest version.
-key: [id]
----*/
-SELECT id, note FROM pings
-"""
+from tests.support.commands import catchwater
+from tests.support.pings import MODEL, write
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    folder = tmp_path / "pings"
-    (folder / "models").mkdir(parents=True)
-    (folder / "schemas").mkdir()
-    (folder / "catchwater.yml").write_text(PROJECT)
-    (folder / "schemas" / "ping.json").write_text(SCHEMA)
-    (folder / "models" / "pings.sql").write_text(MODEL)
-    return folder
+    return write(tmp_path / "pings")
 
 
 def publish(project: Path, *lines: str) -> None:
@@ -88,8 +68,8 @@ def test_what_happened_can_be_read(project: Path) -> None:
     status = catchwater("status", project, "--json").json
     assert status["models"][0]["rows"] == 1
     assert status["sources"][0]["seq"] == 1
-    assert status["warehouse"]["version"] == 1
-    assert "version 1" in catchwater("status", project).out
+    assert status["warehouse"]["version"] > 0
+    assert "duckdb  version" in catchwater("status", project).out
     assert catchwater("alerts", project).out == "no alerts yet\n"
     assert catchwater("alerts", project, "--json").json == []
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import lkml
 import pytest
-from tests.support.examples import EXAMPLES, plan_of
 
 from catchwater.errors import MissingExtra, ProjectError
 from catchwater.plan.plan import Measure, Model, Plan
 from catchwater.project.tables import Column, Reference
 from catchwater.serve.lookml import lookml
 from catchwater.serve.lookml_rules import problems
+from tests.support.examples import EXAMPLES, plan_of
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "lookml"
 

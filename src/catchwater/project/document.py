@@ -84,6 +84,8 @@ class _Reader:
             self.refuse(spot, "an alias inside what it stands for", "write the value out")
             return Value(spot, None)
         above = (*above, id(node))
+        if node.id != "scalar" and str(node.tag) not in (f"{_TAG}map", f"{_TAG}seq"):
+            self.refuse(spot, f"a tag (`{node.tag}`) has no meaning here", "leave it out")
         if node.id == "mapping":
             return Value(spot, self.mapping(node, above))
         if node.id == "sequence":

@@ -1,8 +1,7 @@
 """shop: what its models and its role say; the database itself is run by the demo's tests."""
 
-from tests.support.examples import EXAMPLES, plan_of
-
 from catchwater.project.load import load
+from tests.support.examples import EXAMPLES, plan_of
 
 
 def test_models_and_references() -> None:

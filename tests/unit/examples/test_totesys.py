@@ -9,9 +9,9 @@ from typing import Any
 
 import duckdb
 import pytest
-from tests.support.examples import EXAMPLES, TOTESYS, plan_of, tables
 
 from catchwater.plan.plan import Model
+from tests.support.examples import EXAMPLES, TOTESYS, plan_of, tables
 
 INT, TEXT, DATE, TIME, MONEY = "INTEGER", "VARCHAR", "DATE", "TIME", "DECIMAL(38,9)"
 WHEN = {"created_date": DATE, "created_time": TIME, "last_updated_date": DATE, "last_updated_time": TIME}

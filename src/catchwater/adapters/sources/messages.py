@@ -225,11 +225,9 @@ def write(
     """
     known = f"AND i NOT IN (SELECT _version FROM {held} WHERE _version IS NOT NULL)" if held else ""
     names = ", ".join(f"c{number} AS {quote(name)}" for number, name in enumerate(shape.table.names))
-    rows = f"(SELECT {names}, t AS {quote('_at')}, i AS {quote('_version')} FROM typed WHERE reason IS NULL {known} "
-    rows += "ORDER BY n)"
-    written = to_parquet(
-        con, f"SELECT {select_list(shape.table, 'make_timestamp(_at)', '_version')} FROM {rows}", path
-    )
+    rows = f"(SELECT {names}, t AS _at, i AS _version, n AS _seq FROM typed WHERE reason IS NULL {known})"
+    chosen = select_list(shape.table, "make_timestamp(_at)", "_version")
+    written = to_parquet(con, f"SELECT {chosen} FROM {rows} ORDER BY _seq", path)
     bad = con.execute("SELECT i, reason, left(b, 16000) FROM typed WHERE reason IS NOT NULL ORDER BY n").fetchall()
     whole = con.execute("SELECT count(*) FROM typed").fetchone()
     refused = [Refused(shape.table.name, f"message {i}", reason, text) for i, reason, text in bad]

@@ -92,9 +92,8 @@ def field_of(found: dict[str, Any]) -> Field:
 
 def checksum(fields: Sequence[Field], leaves: bool) -> str:
     """An order-free sum over (key, xmin), in Postgres; `leaves` adds which partition a row is in."""
-    seed = 'hashtextextended(x.xmin::text COLLATE "C", {0})'.format(
-        "hashint8extended(x.tableoid::int8, 0)" if leaves else "0"
-    )
+    start = "hashint8extended(x.tableoid::int8, 0)" if leaves else "0"
+    seed = TEXT_HASH.format("x.xmin", start)
     for field in fields:
         seed = HASHES.get(field.origin, TEXT_HASH).format(field.there, seed)
     return f"COALESCE(sum({seed}), 0)::text"
