@@ -112,7 +112,7 @@ def test_plan_says_what_differs(project: Path) -> None:
     (project / "models" / "second.sql").write_text(MODEL)
     text = catchwater("plan", project).out
     assert "+ second" in text
-    assert "because second reads pings" in text
+    assert "because second is a table of the warehouse" in text
     data = catchwater("plan", project, "--json").json
     assert {"area": "data", "sign": "+", "what": "second", "detail": "incremental"} in data["changes"]
     assert "because pings reads pings" in catchwater("plan", project, "--all").out
@@ -126,7 +126,7 @@ def test_plan_says_what_differs(project: Path) -> None:
         (["query", "SELECT 1", "nowhere"], 2, "catchwater.yml"),
         (["query", "SELECT nothing FROM pings", "."], 1, "nothing"),
         (["query", "SELECT 1", ".", "--format", "xml"], 2, "xml"),
-        (["query", "CREATE TABLE x (i INT)", "."], 1, "read"),
+        (["query", "CREATE TABLE x (i INT)", "."], 2, "only statements that read"),
         (["runs", "99", "."], 2, "there is no run 99"),
         (["runs", "x", "y"], 2, "isn't a run's number"),
         (["publish", "nothing", "-", "."], 2, "nothing is no topic"),

@@ -144,7 +144,7 @@ class Fetcher:
             headers = self._headers(first, url, partial, known)
             limits = {"connect": self._limits.connect, "read": self._limits.read, "write": 30.0, "pool": 30.0}
             target = url.copy_with(userinfo=b"", fragment=None)
-            with pool.stream("GET", str(target), headers=headers, extensions={"timeout": limits}) as answer:
+            with pool.stream("GET", str(target), headers=[*headers.items()], extensions={"timeout": limits}) as answer:
                 told = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers}
                 if answer.status not in REDIRECTS:
                     return self._answered(answer, told, url, partial, deadline)

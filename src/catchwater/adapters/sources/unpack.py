@@ -52,12 +52,13 @@ def _gunzipped(path: Path, where: str) -> Iterator[bytes]:
         while data or not decoder.eof:
             if decoder.eof:
                 decoder = zlib.decompressobj(31)
-            if not data:
-                raise SourceRefused("the gz file ends too early", where=where, next_step="fetch it again")
             try:
-                yield decoder.decompress(data, _CHUNK)
+                plain = decoder.decompress(data, _CHUNK)
             except zlib.error as error:
                 raise SourceRefused(f"the gz file is damaged: {error}", where=where) from error
+            if not data and not plain:
+                raise SourceRefused("the gz file ends too early", where=where, next_step="fetch it again")
+            yield plain
             data = decoder.unconsumed_tail or decoder.unused_data or file.read(_CHUNK)
 
 
