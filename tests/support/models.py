@@ -119,8 +119,14 @@ class Bench:
             batches = since_reset(self.log(name))
             create_state(con, "s", self.ports.stores["processed"], batches, name, columns, model.key)
             rows = f"({latest(model, 's')})" if current else "s"
-            names = ", ".join(quote(column.name) for column in model.columns)
+            names = ", ".join(_readable(column) for column in model.columns)
             return con.execute(f"SELECT {names} FROM {rows} ORDER BY ALL").fetchall()
+
+
+def _readable(column: Column) -> str:
+    """Times with a zone as text: DuckDB needs another package to give them to Python."""
+    zoned = column.type == "TIMESTAMP WITH TIME ZONE"
+    return f"{quote(column.name)}::VARCHAR AS {quote(column.name)}" if zoned else quote(column.name)
 
 
 def log_seq(log: Log) -> int:

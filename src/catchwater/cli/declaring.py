@@ -99,9 +99,12 @@ def lookml(
     """Write looker/ from the models: manifest, model, views, explores, a dashboard."""
     from catchwater.runtimes.planning import open_project, plan_project
     from catchwater.serve.lookml import lookml as make
+    from catchwater.serve.lookml_rules import problems
 
     wiring = open_project(project, env)
     files = make(plan_project(wiring).plan)
+    if found := problems(files):
+        raise UseError("the LookML breaks its own rules:\n" + "\n".join(found))
     folder = project / "looker"
     there = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
     changed = [name for name, text in files.items() if name not in there or there[name].read_text() != text]

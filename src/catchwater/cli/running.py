@@ -24,14 +24,10 @@ Host = Annotated[str, typer.Option("--host", help="Address to listen on; loopbac
 
 
 def _runtime(wiring: "Wiring", quiet: bool) -> "Runtime":
-    from catchwater.cli import show
+    from catchwater.cli.progress import Terminal
     from catchwater.runtimes.local import Runtime
 
-    def progress(outcome: Any) -> None:
-        if outcome.moved or outcome.failed:
-            typer.echo(show.outcome(outcome))
-
-    return Runtime(wiring, None if quiet else progress)
+    return Runtime(wiring, None if quiet else Terminal())
 
 
 def run(project: ProjectFolder = Path(), env: Env = "local", as_json: Json = False) -> None:

@@ -167,6 +167,8 @@ def _column(reading: _Reading, item: Value, formats: dict[str, str]) -> Column |
     if form is not None:
         if kind not in ("DATE", "TIMESTAMP") or not isinstance(form.data, str):
             reading.refuse(form, "`format` is for dates and timestamps", 'format: "%d/%m/%Y"')
+        elif not _strptime(form.data):
+            reading.refuse(form, f"`{form.data}` isn't a strptime format", 'format: "%d/%m/%Y"')
         else:
             formats[name.data] = form.data
     described = text.data if text is not None and isinstance(text.data, str) else ""
@@ -184,3 +186,15 @@ def _type(said: Any) -> str | None:
         digits, scale = int(match[1]), int(match[2])
         return f"DECIMAL({digits},{scale})" if 1 <= digits <= 38 and scale <= digits else None
     return TYPES.get(word)
+
+
+def _strptime(form: str) -> bool:
+    """Whether DuckDB knows the format."""
+    import duckdb
+
+    with duckdb.connect() as con:
+        try:
+            con.execute("SELECT try_strptime('', ?)", [form])
+        except duckdb.Error:
+            return False
+    return True

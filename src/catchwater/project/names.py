@@ -1,6 +1,7 @@
 """Names and how they are written: quoting, folding, durations. No name is checked anywhere else."""
 
 import re
+import unicodedata
 
 SYSTEM_COLUMNS = ("_seq", "_id", "_op", "_at", "_version", "_exact", "_removed", "_occurrence")
 _PLAIN = re.compile(r"^[a-z_][a-z0-9_]*$")
@@ -21,9 +22,19 @@ def literal(text: str) -> str:
 
 
 def fold(name: str) -> str:
-    """A plain identifier: lower case, `[a-z0-9_]`, not beginning with a digit."""
-    plain = re.sub(r"[^a-z0-9_]+", "_", name.strip().lower()).strip("_") or "t"
+    """A plain identifier: lower case, `[a-z0-9_]`, not beginning with a digit.
+
+    Letters lose their accents; those of other scripts become their code points, so that 名 and 所 stay two names.
+    """
+    bare = "".join(map(_ascii, unicodedata.normalize("NFKD", name.strip().casefold())))
+    plain = re.sub(r"[^a-z0-9_]+", "_", bare).strip("_") or "t"
     return f"_{plain}" if plain[0].isdigit() else plain
+
+
+def _ascii(char: str) -> str:
+    if char.isascii() or unicodedata.combining(char):
+        return char if char.isascii() else ""
+    return f" u{ord(char):x} " if char.isalnum() else " "
 
 
 def is_plain(name: str) -> bool:

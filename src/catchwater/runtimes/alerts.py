@@ -33,12 +33,14 @@ class Alerts:
 
     def _failure(self, run: int, outcome: Outcome) -> None:
         message = "\n\n".join(failure.message for failure in outcome.failures)
-        first = self._records.failed(outcome.step, message, "", run) == 1
-        if first:
-            self.send("failure", outcome.step, f"{outcome.step} failed", message, run)
+        self._records.failed(outcome.step, message, "", run)
+        told = f"told:{outcome.step}"
+        if self._records.mark(told, utc()) and self.send("failure", outcome.step, f"{outcome.step} failed", message, run):
+            self._records.mark(told, None)  # somebody didn't get it: the next failure tells again
 
     def _recovery(self, run: int, outcome: Outcome) -> None:
         before = self._records.succeeded(outcome.step)
+        self._records.mark(f"told:{outcome.step}", None)
         if before:
             body = f"failing since {before['failing_since']}, {before['failures']} times; well again now"
             self.send("recovery", outcome.step, f"{outcome.step} recovered", body, run)
@@ -52,17 +54,18 @@ class Alerts:
             elif not source["stale"] and self._records.mark(f"stale:{name}", None):
                 self.send("recovery", f"ingest:{name}", f"{name} is fresh again", f"{age or 0:.0f} s old", 0)
 
-    def send(self, event: str, step: str, subject: str, body: str, run: int) -> None:
-        """Send to every rule that wants this event."""
-        notice = self._notice(event, step, subject, body, run)
-        for rule in self._plan.alerts:
-            if event in rule.events:
-                self._to(rule, notice, run)
+    def send(self, event: str, step: str, subject: str, body: str, run: int) -> list[CatchwaterError]:
+        """Send to every rule that wants this event; what was refused."""
+        wanted = [rule for rule in self._plan.alerts if event in rule.events]
+        return self._all(wanted, self._notice(event, step, subject, body, run), run)
 
     def test(self) -> list[CatchwaterError]:
         """Send one to every receiver whatever its events; what was refused."""
         notice = self._notice("test", "alerts", "a test", "Catchwater can reach you here.", 0)
-        return [refused for rule in self._plan.alerts if (refused := self._to(rule, notice, 0))]
+        return self._all(self._plan.alerts, notice, 0)
+
+    def _all(self, rules: Iterable[AlertRule], notice: Notice, run: int) -> list[CatchwaterError]:
+        return [refused for rule in rules if (refused := self._to(rule, notice, run))]
 
     def _notice(self, event: str, step: str, subject: str, body: str, run: int) -> Notice:
         plan = self._plan

@@ -1,46 +1,36 @@
-"""A mail server on loopback that keeps what it receives, for demos and tests; it sends nothing on."""
+"""A mail server on loopback that keeps each mail as a file, for demos; it sends nothing on."""
 
-import threading
-from email import message_from_bytes, policy
-from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from catchwater.errors import MissingExtra
 from catchwater.runtimes.embedded import free_port
 
 
 class Mailbox:
-    """A running server: `host`, `port`, and the `messages` that it accepted, oldest first."""
+    """A running server; each mail that it accepts is a new `.eml` file in `folder`, which mail programs open."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
         try:
             from aiosmtpd.controller import Controller
         except ImportError as error:
             raise MissingExtra("aiosmtpd", "demo") from error
-        self.host, self.port = "127.0.0.1", free_port()
-        self.messages: list[EmailMessage] = []
-        self._arrived = threading.Condition()
+        self.folder, self.host, self.port = folder, "127.0.0.1", free_port()
         self._server = Controller(self, hostname=self.host, port=self.port)
 
     @property
     def url(self) -> str:
         return f"smtp://{self.host}:{self.port}"
 
-    def wait(self, count: int, seconds: float = 10.0) -> list[EmailMessage]:
-        """The messages, once there are `count` of them or the time is over."""
-        with self._arrived:
-            self._arrived.wait_for(lambda: len(self.messages) >= count, seconds)
-            return list(self.messages)
-
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 (aiosmtpd's name)
-        message = message_from_bytes(envelope.content, policy=policy.default)
-        message["X-Envelope-To"] = ", ".join(envelope.rcpt_tos)
-        with self._arrived:
-            self.messages.append(message)
-            self._arrived.notify_all()
+        part = self.folder / f".{uuid4()}.part"
+        part.write_bytes(envelope.content)
+        part.rename(self.folder / f"{uuid4()}.eml")
         return "250 Message accepted"
 
     def __enter__(self) -> "Mailbox":
+        self.folder.mkdir(parents=True, exist_ok=True)
         self._server.start()
         return self
 

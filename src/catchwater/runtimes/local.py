@@ -78,13 +78,23 @@ def _step(outcome: Outcome) -> dict[str, Any]:
     }
 
 
+class Progress:
+    """Hears of every step as it begins and ends; this one keeps silent."""
+
+    def begun(self, step: Step) -> None:
+        """Before the step's ports are opened."""
+
+    def done(self, outcome: Outcome) -> None:
+        """After the outcome was noted."""
+
+
 class Runtime:
     """Executes the steps of a project's plan in this process, one at a time."""
 
-    def __init__(self, wiring: Wiring, progress: Callable[[Outcome], None] | None = None) -> None:
+    def __init__(self, wiring: Wiring, progress: Progress | None = None) -> None:
         self.wiring = wiring
         self.records = Records(wiring.state)
-        self._progress = progress or (lambda outcome: None)
+        self._progress = progress or Progress()
         self.plan: Plan
         self.changed = False
         self.replan()
@@ -184,6 +194,7 @@ class Runtime:
 
     def _execute(self, step: Step, run: tuple[int, str]) -> Outcome:
         began = time.monotonic()
+        self._progress.begun(step)
         try:
             ports = self.wiring.open(self.plan, step)
             outcome = STAGES[step.stage](ports, self.plan, step, run[1])
@@ -195,7 +206,7 @@ class Runtime:
             logger.exception("step %s", step.name)
             outcome = _failed(step, error, time.monotonic() - began)
         self._note(outcome, run[0])
-        self._progress(outcome)
+        self._progress.done(outcome)
         return outcome
 
     def _drifted(self, step: Step) -> bool:

@@ -12,10 +12,9 @@ from catchwater.wiring import Wiring
 def quarantined(wiring: Wiring, run: Mapping[str, Any]) -> list[dict[str, Any]]:
     """One dict a row: log, table, where, reason, text."""
     rows: list[dict[str, Any]] = []
-    for step in run["steps"]:
-        for batch in step["batches"]:
-            name, _, seq = batch.rpartition("/")
-            store = wiring.store(name.split("/")[0])
-            held = Log(store, name).read(int(seq)).quarantine
-            rows += [{"log": name, **asdict(row)} for row in read(store, held)] if held else []
+    for batch in [batch for step in run["steps"] if step["stage"] != "load" for batch in step["batches"]]:
+        name, _, seq = batch.rpartition("/")
+        store = wiring.store(name.split("/")[0])
+        held = Log(store, name).read(int(seq)).quarantine
+        rows += [{"log": name, **asdict(row)} for row in read(store, held)] if held else []
     return rows

@@ -77,9 +77,9 @@ def read(table: Exposed, pairs: Sequence[tuple[str, str]], whole: bool = False) 
     return Asked(columns, tuple(conditions), order, limit, options.get("cursor"))
 
 
-def split(text: str, parameter: str) -> list[tuple[str, str]]:
-    """`a,"b,c".desc` as [("a", ""), ("b,c", ".desc")]: items between commas, each a name and what follows its
-    closing quote. Inside double quotes a backslash keeps the next character."""
+def split(text: str, parameter: str) -> list[tuple[str, str, bool]]:
+    """`a,"b,c".desc` as [("a", "", False), ("b,c", ".desc", True)]: items between commas, each a name, what follows
+    its closing quote, and whether it was quoted. Inside double quotes a backslash keeps the next character."""
     found = []
     at = 0
     while True:
@@ -87,11 +87,11 @@ def split(text: str, parameter: str) -> list[tuple[str, str]]:
             name, at = _quoted(text, at, parameter)
             end = text.find(",", at)
             end = len(text) if end < 0 else end
-            found.append((name, text[at:end]))
+            found.append((name, text[at:end], True))
         else:
             end = text.find(",", at)
             end = len(text) if end < 0 else end
-            found.append((text[at:end], ""))
+            found.append((text[at:end], "", False))
         if end == len(text):
             return found
         at = end + 1
@@ -119,7 +119,7 @@ def _named(table: Exposed, name: str, parameter: str) -> Column:
 
 def _select(table: Exposed, text: str) -> tuple[Column, ...]:
     columns = []
-    for name, rest in split(text, "select"):
+    for name, rest, _ in split(text, "select"):
         if rest:
             raise Refusal(400, f"{rest} after a quoted name", parameter="select")
         column = _named(table, name, "select")
@@ -131,11 +131,11 @@ def _select(table: Exposed, text: str) -> tuple[Column, ...]:
 
 def _order(table: Exposed, text: str) -> tuple[Order, ...]:
     found: list[Order] = []
-    for name, rest in split(text, "order"):
-        words = rest.split(".")[1:] if rest.startswith(".") or not rest else None
-        if words is None:
+    for name, rest, quoted in split(text, "order"):
+        if rest and not rest.startswith("."):
             raise Refusal(400, f"{rest} after a quoted name", parameter="order")
-        while not rest and table.column(name) is None and "." in name:
+        words = rest.split(".")[1:]
+        while not quoted and table.column(name) is None and "." in name:
             name, _, word = name.rpartition(".")
             words.insert(0, word)
         column = _named(table, name, "order")
@@ -215,17 +215,11 @@ def _like(column: Column, operator: str, value: str, parameter: str) -> Conditio
 def _listed(text: str, parameter: str) -> list[str]:
     if not (text.startswith("(") and text.endswith(")")) or len(text) < 2:
         raise Refusal(400, "write in.(a,b); a value with a comma, quote or parenthesis goes in double quotes", parameter=parameter)
-    inside = text[1:-1]
-    found = split(inside, parameter) if inside else []
-    for value, rest in found:
-        if rest or (('"' in value or "(" in value or ")" in value) and not _was_quoted(inside, value)):
+    found = split(text[1:-1], parameter) if len(text) > 2 else []
+    for value, rest, quoted in found:
+        if rest or (not quoted and set(value) & set('"()')):
             raise Refusal(400, f"quote this value: {value[:60]}{rest[:60]}", parameter=parameter)
-    return [value for value, _ in found]
-
-
-def _was_quoted(text: str, value: str) -> bool:
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"' in text or f'"{value}"' in text
+    return [value for value, _, _ in found]
 
 
 def _checked(column: Column, value: str, parameter: str) -> str:
@@ -255,4 +249,4 @@ def _fits(column: Column, value: str) -> bool:
     """Digits beyond the column's scale would be rounded to a value that nobody asked for."""
     match = _FIXED.fullmatch(value)
     scale = int(dict(type_of(column.type).children)["scale"])
-    return bool(match) and len((match[2] or "").rstrip("0")) <= scale if match else False
+    return match is not None and len((match[2] or "").rstrip("0")) <= scale

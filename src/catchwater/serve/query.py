@@ -64,12 +64,13 @@ def page(table: Exposed, asked: Asked, render: Render, state: Sequence[Any] | in
     return Page(" ".join(parts), tuple(values), order, offset)
 
 
-def _after(order: Sequence[Order], last: Sequence[str | None]) -> tuple[str, list[str]]:
+def _after(order: Sequence[Order], last: Sequence[str | None]) -> tuple[str, list[str | None]]:
     """Rows that sort after `last`: greater in one column, equal in all before it."""
     ways: list[str] = []
-    values: list[str] = []
+    values: list[str | None] = []
     for number, one in enumerate(order):
-        parts, bound = [], []
+        parts: list[str] = []
+        bound: list[str | None] = []
         for before, value in zip(order[:number], last, strict=False):
             parts.append(f"{quote(before.column.name)} IS NOT DISTINCT FROM CAST(? AS {before.column.type})")
             bound.append(value)
@@ -77,7 +78,7 @@ def _after(order: Sequence[Order], last: Sequence[str | None]) -> tuple[str, lis
         if greater is None:
             continue
         ways.append(" AND ".join([*parts, greater]))
-        values += [*bound, *([last[number]] if "?" in greater.split('"')[-1] else [])]  # type: ignore[list-item]
+        values += bound if last[number] is None else [*bound, last[number]]
     return " OR ".join(f"({way})" for way in ways) or "FALSE", values
 
 

@@ -97,7 +97,7 @@ def _moved(work: Work, draft: Draft) -> Draft:
     return replace(draft, tables={work.model.name: _table(work.model, _count_before(work))})
 
 
-def _table(model: Model, count: int, files: tuple[File, ...] = ()) -> TableBatch:
+def _table(model: Model, count: int | None, files: tuple[File, ...] = ()) -> TableBatch:
     return TableBatch(held_columns(model), model.key, sum(file.rows for file in files), files, count)
 
 
@@ -287,11 +287,10 @@ def _newly_bad(at: _Computing, held: str) -> int:
 def _commit(at: _Computing, draft: Draft, counts: Counts) -> tuple[tuple[Manifest, ...], int]:
     """The difference as one batch, or as several of which only the last is complete when it has too many rows."""
     model, con = at.model, at.con
-    before = 0 if at.work.reset else _count_before(at.work)
     if at.work.reset:
         draft = replace(draft, position=draft.position | {"reset": True})
     total = counts.upserts + counts.removed
-    count = before + counts.added - counts.removed
+    count = _count_after(at, counts)
     _create_out(con, model)
     committed: list[Manifest] = []
     starts = range(0, max(total, 1), MAX_ROWS)
@@ -302,12 +301,19 @@ def _commit(at: _Computing, draft: Draft, counts: Counts) -> tuple[tuple[Manifes
             draft,
             part=part if len(starts) > 1 else None,
             complete=last,
-            tables={model.name: _table(model, count, (file,) if file else ())},
+            tables={model.name: _table(model, count if last else None, (file,) if file else ())},
             quarantine=draft.quarantine if last else None,
         )
         committed.append(at.log.commit(one, committed[-1] if committed else at.work.head))
         draft = replace(draft, position={k: v for k, v in draft.position.items() if k != "reset"})
     return tuple(committed), total
+
+
+def _count_after(at: _Computing, counts: Counts) -> int:
+    if at.work.incremental:
+        return _count_before(at.work) + counts.added - counts.removed
+    row = at.con.execute(f"SELECT count(*) FROM {quote(NEW)}").fetchone()
+    return int(row[0]) if row else 0
 
 
 def _create_out(con: "duckdb.DuckDBPyConnection", model: Model) -> None:

@@ -107,6 +107,15 @@ def test_an_alert_that_isn_t_taken_is_recorded(alerts: Alerts, inbox: Inbox, tmp
     assert "wasn't sent" in Records(tmp_path).logs(1, 10)[0]["message"]
 
 
+def test_a_failure_that_nobody_heard_of_is_told_again(alerts: Alerts, inbox: Inbox) -> None:
+    inbox.down = True
+    alerts.review(1, [outcome(message="x")], False)
+    inbox.down = False
+    alerts.review(2, [outcome(message="x")], False)
+    alerts.review(3, [outcome(message="x")], False)
+    assert inbox.subjects == ["[shop] load:duckdb failed"]
+
+
 def test_a_test_goes_to_every_receiver_and_says_who_refused(alerts: Alerts, inbox: Inbox) -> None:
     assert alerts.test() == []
     inbox.down = True

@@ -95,12 +95,12 @@ def scan(path: Path, good: Path, shape: FileShape, width: int) -> Scanned:
     return found
 
 
-def header(path: Path, shape: FileShape) -> list[str] | None:
+def header(path: Path, shape: FileShape, where: str) -> list[str] | None:
     """The first record's fields; None for a file without any. Raises SourceRefused when it can't be read."""
     with path.open("rb") as file:
         record = next(_records(_Lines(file), shape), None)
     if isinstance(record, Bad):
-        raise SourceRefused(f"the header can't be read: {record.reason}")
+        raise SourceRefused(f"the header can't be read: {record.reason}", where=f"{where}:{record.line}")
     if record is None:
         return None
     return [word.strip() for word in record[1]]

@@ -49,10 +49,7 @@ def load(con: "duckdb.DuckDBPyConnection", path: Path, shape: FileShape, where: 
     `where` names the file in messages. Raises SourceRefused for an empty file, another header, and a file of which
     more than half can't be taken.
     """
-    try:
-        order = _order(path, shape)
-    except SourceRefused as error:
-        raise SourceRefused(str(error), where=where) from error
+    order = _order(path, shape, where)
     if _read_whole(con, path, shape, order) and not _wrong(con, shape):
         bad: list[Bad] = []
     else:
@@ -66,12 +63,14 @@ def load(con: "duckdb.DuckDBPyConnection", path: Path, shape: FileShape, where: 
     return Loaded(records, tuple(refused))
 
 
-def _order(path: Path, shape: FileShape) -> list[int]:
+def _order(path: Path, shape: FileShape, where: str) -> list[int]:
     """For each column of the file, the number of the declared column that it is."""
     declared = list(shape.table.names)
-    found = csv_lines.header(path, shape)
+    found = csv_lines.header(path, shape, where)
     if found is None:
-        raise SourceRefused("the file is empty", next_step="the rows held stay; see what the server delivers")
+        raise SourceRefused(
+            "the file is empty", where=where, next_step="see what the server delivers; the rows held stay"
+        )
     if not shape.header:
         return list(range(len(declared)))
     missing = [name for name in declared if name not in found]
@@ -83,6 +82,7 @@ def _order(path: Path, shape: FileShape) -> list[int]:
     if parts:
         raise SourceRefused(
             f"the header isn't the declared one; {'; '.join(parts)}"[:2000],
+            where=f"{where}:1",
             next_step="change the declared columns if the file is right; the rows held stay",
         )
     return [declared.index(name) for name in found]
@@ -92,7 +92,7 @@ def _options(shape: FileShape, columns: Sequence[str]) -> str:
     held = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in columns)
     return (
         f"auto_detect = false, header = false, columns = {{{held}}}, nullstr = {literal(_NOTHING)}, "
-        f"strict_mode = true, max_line_size = {csv_lines.MAX_LINE}"
+        f"strict_mode = true, max_line_size = {csv_lines.MAX_LINE * 4}"
     )
 
 
@@ -179,7 +179,11 @@ def _value(column: Column, text: str, shape: FileShape) -> str:
         pattern = rf"[+-]?([0-9]+(\.[0-9]{{0,{scale}}}0*)?|\.[0-9]{{1,{max(scale, 1)}}}0*)"
     else:
         pattern = FORMS[column.type]
-    return f"CASE WHEN regexp_full_match({text}, {literal(pattern)}) THEN TRY_CAST({text} AS {column.type}) END"
+    # DuckDB wants seconds before an offset, and a colon in it
+    full = text
+    if "TIME ZONE" in column.type:
+        full = f"regexp_replace(regexp_replace({text}, '^(.{{16}})([Z+-].*)$', '\\1:00\\2'), '([+-]..)(..)$', '\\1:\\2')"
+    return f"CASE WHEN regexp_full_match({text}, {literal(pattern)}) THEN TRY_CAST({full} AS {column.type}) END"
 
 
 def _reason(column: Column, number: int, shape: FileShape) -> str:
@@ -190,7 +194,7 @@ def _reason(column: Column, number: int, shape: FileShape) -> str:
         reasons.append(f"WHEN {text} IS NULL THEN concat({name}, 'no value, and one is needed')")
     if column.type != "VARCHAR":
         lost = f"{value} IS NULL" + (f" OR NOT isfinite({value})" if column.type == "DOUBLE" else "")
-        said = literal(f"' isn't a {column.type} that holds it exactly")
+        said = literal(f"' can't be held as {column.type}")
         reasons.append(f"WHEN {text} IS NOT NULL AND ({lost}) THEN concat({name}, '''', left({text}, 100), {said})")
     return f"CASE {' '.join(reasons)} END" if reasons else "NULL::VARCHAR"
 

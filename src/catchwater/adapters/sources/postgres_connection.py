@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -159,7 +159,11 @@ class Session:
         self.con.execute("BEGIN")
 
     def end(self) -> None:
-        self.con.execute("ROLLBACK")
+        """Ends the transaction; nothing is lost when the backend has done so itself."""
+        import duckdb
+
+        with suppress(duckdb.Error):
+            self.con.execute("ROLLBACK")
 
     def execute(self, sql: str) -> None:
         """Statements without a result, sent as they are, in one round trip."""
@@ -192,8 +196,6 @@ def attached(con: "duckdb.DuckDBPyConnection", place: Address) -> Iterator[Sessi
 
 
 def _leave(con: "duckdb.DuckDBPyConnection") -> None:
-    from contextlib import suppress
-
     import duckdb
 
     with suppress(duckdb.Error):  # no transaction is open
