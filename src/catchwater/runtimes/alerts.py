@@ -35,7 +35,9 @@ class Alerts:
         message = "\n\n".join(failure.message for failure in outcome.failures)
         self._records.failed(outcome.step, message, "", run)
         told = f"told:{outcome.step}"
-        if self._records.mark(told, utc()) and self.send("failure", outcome.step, f"{outcome.step} failed", message, run):
+        if not self._records.mark(told, utc()):
+            return
+        if self.send("failure", outcome.step, f"{outcome.step} failed", message, run):
             self._records.mark(told, None)  # somebody didn't get it: the next failure tells again
 
     def _recovery(self, run: int, outcome: Outcome) -> None:
