@@ -14,7 +14,7 @@ import pytest
 
 from catchwater.errors import SourceBusy, SourceError, SourceRefused, SourceUnreachable
 from catchwater.ports import Held
-from tests.support.postgres import Database, Lake, any_db, assert_equal, db, postgres16, postgres18, source
+from tests.support.postgres import Database, Lake, any_db, assert_equal, db, postgres16, postgres18, source, there
 
 __all__ = ["any_db", "db", "postgres16", "postgres18"]
 
@@ -78,7 +78,7 @@ VALUES: dict[str, list[str]] = {
     "pg_lsn": ["16/B374D848"],
     "xid8": ["18446744073709551615"],
     "mood": ["sad", "o'k"],
-    "pair": ["(1,x)", '(,"")'],
+    "pair": ["(1,x)", '(,"")', "(,)"],
     "positive": ["5"],
 }  # fmt: skip
 
@@ -94,11 +94,14 @@ def test_every_value_of_every_type_is_postgres_own(any_db: Database, tmp_path: P
             number += 1
             text = "NULL" if value is None else "'" + value.replace("'", "''") + "'"
             any_db.run(f"INSERT INTO t (id, c{i}) VALUES ({number}, {text})")
-    assert number > 160
+    assert number > 150
     any_db.run("SET DateStyle = 'ISO, YMD'", "SET extra_float_digits = 1")
     lake = Lake(any_db, tmp_path)
     lake.ingest()
-    assert assert_equal(lake, "t") == number
+    columns = lake.source.describe()[0].names
+    found, expected = lake.texts("t", columns), there(any_db, "t", columns)
+    pairs = [pair for rows in zip(found, expected, strict=True) for pair in zip(*rows, strict=True)]
+    assert [pair for pair in pairs if pair[0] != pair[1]] == []
 
 
 def test_floats_and_bytes_are_bit_exact(db: Database, tmp_path: Path) -> None:
@@ -272,7 +275,9 @@ ALTERS = {
     "wider": ["ALTER TABLE t ALTER COLUMN n TYPE numeric(12,2)"],
     "rename": ["ALTER TABLE t RENAME COLUMN v TO w"],
     "swap": [
-        "ALTER TABLE t RENAME COLUMN v TO x", "ALTER TABLE t RENAME COLUMN u TO v", "ALTER TABLE t RENAME COLUMN x TO u",
+        "ALTER TABLE t RENAME COLUMN v TO x",
+        "ALTER TABLE t RENAME COLUMN u TO v",
+        "ALTER TABLE t RENAME COLUMN x TO u",
     ],
     "reload": ["BEGIN", "TRUNCATE t", "INSERT INTO t VALUES (1, 'a', 'b', 1), (99, 'z', 'z', 2)", "COMMIT"],
     "recreate": [
@@ -359,9 +364,9 @@ def test_a_partition_swapped_for_one_with_the_same_versions(db: Database, tmp_pa
 def test_odd_names_schemas_and_empty_tables(any_db: Database, tmp_path: Path) -> None:
     any_db.run(
         'CREATE SCHEMA "Odd Schema"',
-        'CREATE TABLE "Odd Schema"."Order ""Lines"", é" ("Sélect" int PRIMARY KEY, "a""b" text, "c\'d" date, "%s" text, '
-        '"{0}" time)',
-        'INSERT INTO "Odd Schema"."Order ""Lines"", é" VALUES (1, \'x\', \'infinity\', \'100%\', \'24:00\')',
+        'CREATE TABLE "Odd Schema"."Order ""Lines"", é" ("Sélect" int PRIMARY KEY, "a""b" text, "c\'d" date, '
+        '"%s" text, "{0}" time)',
+        "INSERT INTO \"Odd Schema\".\"Order \"\"Lines\"\", é\" VALUES (1, 'x', 'infinity', '100%', '24:00')",
         'CREATE TABLE "table" ("select" int PRIMARY KEY, x int, e int, v int, c0 int)',
         'INSERT INTO "table" VALUES (1, 2, 3, 4, 5)',
         "CREATE TABLE empty (id int PRIMARY KEY)",
@@ -572,7 +577,7 @@ def test_what_is_asked_for_and_what_is_left_out(db: Database) -> None:
     )
     for word in ("sales.orders", "sales_orders", "orders"):
         assert [t.name for t in source(db.url(), [word]).describe()] == ["sales_orders"]
-    with pytest.raises(SourceRefused, match="v is a view.*there is no table nope"):
+    with pytest.raises(SourceRefused, match=r"v is a view.*there is no table nope"):
         source(db.url(), ["v", "t", "nope"]).describe()
 
 
@@ -634,7 +639,9 @@ def test_the_server_is_left_alone_afterwards(db: Database, tmp_path: Path) -> No
     db.run("CREATE TABLE t (id int PRIMARY KEY)")
     lake = Lake(db, tmp_path)
     lake.ingest()
-    left = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'catchwater' AND datname = current_database()"
+    left = (
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'catchwater' AND datname = current_database()"
+    )
     deadline = time.monotonic() + 10
     while db.run(left) != [[0]] and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -685,10 +692,8 @@ def test_an_address_that_does_not_answer(db: Database, change: dict[str, str], w
 
 def test_an_error_of_the_server_is_a_source_error(db: Database, tmp_path: Path) -> None:
     db.run(
-        "CREATE TABLE t (id int PRIMARY KEY, v text)",
-        "INSERT INTO t VALUES (1, repeat('x', 100000))",
+        "CREATE TABLE t (id int PRIMARY KEY, v int GENERATED ALWAYS AS (1 / (id - 1)) VIRTUAL)",
+        "INSERT INTO t (id) VALUES (1)",
     )
-    (toast,) = db.run("SELECT reltoastrelid::regclass::text FROM pg_class WHERE relname = 't'")[0]
-    db.run("SET allow_system_table_mods = on", f"DELETE FROM {toast}")
-    with pytest.raises(SourceError, match="missing chunk"):
+    with pytest.raises(SourceError, match="division by zero"):
         source(db.url()).capture(["t"], NOTHING, tmp_path)

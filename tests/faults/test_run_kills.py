@@ -13,7 +13,7 @@ import pytest
 from tests.support.commands import catchwater
 from tests.support.postgres import Database, db, postgres18  # noqa: F401
 
-KILLS = int(os.environ.get("CATCHWATER_PROOF_KILLS", "10"))
+PROOF_KILLS = int(os.environ.get("CATCHWATER_PROOF_KILLS", "100"))
 HISTORY = """/*---
 description: Every version of every order.
 key: [order_record_id]
@@ -70,6 +70,15 @@ def rows(folder: Path, sql: str) -> list[tuple[object, ...]]:
 
 
 def test_killed_at_any_moment_it_is_exactly_once(project: Path, db: Database) -> None:
+    kill_often(project, db, 6)
+
+
+@pytest.mark.proof
+def test_killed_very_often_it_is_exactly_once(project: Path, db: Database) -> None:
+    kill_often(project, db, PROOF_KILLS)
+
+
+def kill_often(project: Path, db: Database, kills: int) -> None:
     seed = int(os.environ.get("CATCHWATER_SEED", str(random.randrange(1 << 30))))
     print(f"seed {seed}")
     chance = random.Random(seed)
@@ -78,7 +87,7 @@ def test_killed_at_any_moment_it_is_exactly_once(project: Path, db: Database) ->
     assert catchwater("run", project).exit == 0
     whole = max(1.0, time.monotonic() - began)
     hits = 0
-    while hits < KILLS:
+    while hits < kills:
         change(db, chance)
         hits += kill_at(project, dict(os.environ), chance.uniform(0.15, whole))
         check = catchwater("query", "SELECT count(*) FROM orders", project)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import duckdb
 import pytest
@@ -17,7 +16,7 @@ from catchwater.lake.log import Log
 from catchwater.lake.read import create_current, create_history
 from catchwater.plan.plan import Plan, SourcePlan, Step
 from catchwater.ports import Ports, Settings
-from catchwater.project.names import quote
+from catchwater.project.names import literal, quote
 from catchwater.project.schema import PostgresSource as Spec
 from catchwater.runtimes import embedded
 from catchwater.stages.ingest import ingest
@@ -150,18 +149,24 @@ class Lake:
 
     def texts(self, table: str, columns: Sequence[str]) -> list[tuple[str | None, ...]]:
         """Current rows, each value as DuckDB's text or as its exact text."""
-        parts = ", ".join(f"COALESCE({quote(c)}::VARCHAR, _exact[{_literal(c)}])" for c in columns)
+        parts = ", ".join(_text(quote(column), column) for column in columns)
         return sorted(self.rows(f"SELECT {parts} FROM {quote(table)}", table), key=repr)
 
 
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+def _text(name: str, column: str) -> str:
+    """As Postgres writes it: t and f for booleans, a zero before the point."""
+    kind, text = f"typeof({name})", f"{name}::VARCHAR"
+    return (
+        f"CASE WHEN {kind} = 'BOOLEAN' THEN left({text}, 1) "
+        f"WHEN starts_with({kind}, 'DECIMAL') THEN COALESCE(regexp_replace({text}, '^(-?)\\.', '\\10.'), "
+        f"_exact[{literal(column)}]) ELSE COALESCE({text}, _exact[{literal(column)}]) END"
+    )
 
 
 def there(db: Database, table: str, columns: Sequence[str]) -> list[tuple[str | None, ...]]:
     """The same rows as Postgres writes them; `table` is quoted as SQL wants it."""
     db.run("SET TimeZone = 'UTC'")
-    parts = ", ".join(f"CASE WHEN {quote(c)} IS NOT NULL THEN concat({quote(c)}) END" for c in columns)
+    parts = ", ".join(f"CASE WHEN num_nulls({quote(c)}) = 0 THEN concat({quote(c)}) END" for c in columns)
     return sorted((tuple(row) for row in db.run(f"SELECT {parts} FROM {table}")), key=repr)
 
 
@@ -172,7 +177,3 @@ def assert_equal(lake: Lake, table: str, real: str = "") -> int:
     expected = there(lake.db, real or quote(table), columns)
     assert lake.texts(table, columns) == expected
     return len(expected)
-
-
-def port_of(url: str) -> int:
-    return urlsplit(url).port or 5432

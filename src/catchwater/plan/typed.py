@@ -10,7 +10,8 @@ from catchwater.project.incremental import Candidate, obstacle, offset
 from catchwater.project.lineage import Lineage, lineage
 from catchwater.project.models import Macros, ModelFile
 from catchwater.project.names import SYSTEM_COLUMNS
-from catchwater.project.resolve import VALIDITY, Input, Resolved
+from catchwater.project.catalogue import VALIDITY
+from catchwater.project.resolve import Input, Resolved
 from catchwater.project.shape import driving_table, row_per_row
 from catchwater.project.tables import Column
 from catchwater.project.text import line_column, offset_of

@@ -224,4 +224,3 @@ def _key(reading: _Reading, columns: list[Column], nested: set[str], key: tuple[
             reading.refuse(trail, f"the key `{word}` may be missing or null", f'"required": ["{word}"], without null')
         elif word in nested:
             reading.refuse(trail, f"the key `{word}` isn't one plain value", "choose a string or an integer")
-

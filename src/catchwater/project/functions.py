@@ -6,7 +6,17 @@ from functools import cache
 
 _TABLE_FUNCTIONS = frozenset({"unnest", "range", "generate_series", "repeat", "json_each", "json_tree"})
 _MANY = frozenset({"unnest", "generate_subscripts", "regexp_split_to_table"})
-_WORDS = frozenset({"getvariable", "current_setting", "current_date", "current_timestamp", "current_time", "localtime", "localtimestamp"})
+_WORDS = frozenset(
+    {
+        "getvariable",
+        "current_setting",
+        "current_date",
+        "current_timestamp",
+        "current_time",
+        "localtime",
+        "localtimestamp",
+    }
+)
 _READERS = (
     "read_", "postgres_", "mysql_", "sqlite_", "iceberg_", "delta_", "parquet_", "duckdb_", "pragma_", "st_read",
 )  # fmt: skip

@@ -175,11 +175,9 @@ def _quiet(dialect: object, tokens: "list[Token]", text: str) -> "exp.Expr":
 
 
 def _statements(tokens: "list[Token]") -> "list[list[Token]]":
-    from sqlglot.tokens import TokenType
-
     groups: list[list[Token]] = [[]]
     for token in tokens:
-        if token.token_type == TokenType.SEMICOLON:
+        if token.token_type.name == "SEMICOLON":
             groups.append([])
         else:
             groups[-1].append(token)

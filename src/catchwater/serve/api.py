@@ -24,9 +24,7 @@ from catchwater.serve.rows import Tables
 from catchwater.serve.work import Work
 
 
-def create_app(
-    plan: Plan, warehouse: Warehouse, operations: Operations, access: Access, loopback: bool
-) -> Starlette:
+def create_app(plan: Plan, warehouse: Warehouse, operations: Operations, access: Access, loopback: bool) -> Starlette:
     """`loopback`: the server listens on a loopback address alone. Raises ProjectError for a role that can't hold."""
     api = plan.serve.get("api")
     work = Work(int(api["concurrency"]) if isinstance(api, dict) else 8)

@@ -14,9 +14,11 @@ RESERVED = ("select", "order", "limit", "cursor")
 PAGE, MOST = 100, 10_000
 _COMPARE = {"eq": "=", "neq": "<>", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 OPERATORS = (*_COMPARE, "in", "is", "like", "ilike")
-_WHOLE = frozenset(
-    f"{sign}{size}int" for sign in ("", "u") for size in ("tiny", "small", "big", "huge")
-) | {"integer", "uinteger", "bignum"}
+_WHOLE = frozenset(f"{sign}{size}int" for sign in ("", "u") for size in ("tiny", "small", "big", "huge")) | {
+    "integer",
+    "uinteger",
+    "bignum",
+}
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?")
 _FIXED = re.compile(r"[+-]?(\d+)(?:\.(\d*))?")
 _OFFSET = re.compile(r"([zZ]|[+-]\d\d(:?\d\d)?)$")
@@ -152,9 +154,7 @@ def _direction(column: Column, words: list[str]) -> Order:
     rest = words[1:] if words[:1] in (["asc"], ["desc"]) else words
     if len(rest) > 1 or (rest and rest[0] not in ("nullsfirst", "nullslast")):
         wrong = ".".join(words)
-        raise Refusal(
-            400, f"{wrong}: write .asc or .desc, then .nullsfirst or .nullslast", parameter="order"
-        )
+        raise Refusal(400, f"{wrong}: write .asc or .desc, then .nullsfirst or .nullslast", parameter="order")
     return Order(column, descending, rest[0] == "nullsfirst" if rest else descending)
 
 
@@ -214,7 +214,9 @@ def _like(column: Column, operator: str, value: str, parameter: str) -> Conditio
 
 def _listed(text: str, parameter: str) -> list[str]:
     if not (text.startswith("(") and text.endswith(")")) or len(text) < 2:
-        raise Refusal(400, "write in.(a,b); a value with a comma, quote or parenthesis goes in double quotes", parameter=parameter)
+        raise Refusal(
+            400, "write in.(a,b); a value with a comma, quote or parenthesis goes in double quotes", parameter=parameter
+        )
     found = split(text[1:-1], parameter) if len(text) > 2 else []
     for value, rest, quoted in found:
         if rest or (not quoted and set(value) & set('"()')):

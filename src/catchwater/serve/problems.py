@@ -67,5 +67,5 @@ def from_catchwater(request: Request, error: Exception) -> Response:
 
 
 def unexpected(request: Request, error: Exception) -> Response:
-    _log.error("request failed", exc_info=error)
+    """Starlette raises the error again after this answer, so the server's log has it."""
     return problem(500, "this is a fault of the server; its log says more")

@@ -104,9 +104,7 @@ def sealed(table: Exposed, asked: Asked, role: str | None, version: int, state: 
     return base64.urlsafe_b64encode(body).decode().rstrip("=")
 
 
-def opened(
-    table: Exposed, asked: Asked, role: str | None, version: int
-) -> Sequence[Any] | int | None:
+def opened(table: Exposed, asked: Asked, role: str | None, version: int) -> Sequence[Any] | int | None:
     """Where the page begins: sort values, a position, or None for the first page. Raises Refusal 400 for a cursor
     that isn't ours or belongs to another request, 410 for one of another version."""
     if asked.cursor is None:

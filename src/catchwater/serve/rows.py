@@ -56,14 +56,14 @@ class Tables:
 
     async def list(self, request: Request) -> Response:
         catalog, caller = self.catalog(request)
-        answer = await self._work.page(request, lambda job: self._described(job, catalog, caller))
+        answer = await self._work.page(request, lambda job: self.described(job, catalog, caller.role))
         version = answer["version"]
         return self._known(request, caller, version, "list") or self._said(answer, version, caller, "list")
 
     async def one(self, request: Request) -> Response:
         catalog, caller = self.catalog(request)
         table = _found(catalog, request.path_params["table"])
-        answer = await self._work.page(request, lambda job: self._described(job, catalog, caller))
+        answer = await self._work.page(request, lambda job: self.described(job, catalog, caller.role))
         version = answer["version"]
         described = next(one for one in answer["tables"] if one["name"] == table.name)
         known = self._known(request, caller, version, "table")
@@ -144,14 +144,15 @@ class Tables:
                     503, f"{name} isn't loaded as planned yet: catchwater run", headers={"Retry-After": "5"}
                 ) from error
 
-    def _described(self, job: Job, catalog: Catalog, caller: Caller) -> dict[str, Any]:
+    def described(self, job: Job, catalog: Catalog, role: str | None) -> dict[str, Any]:
+        """`{version, tables}`, with the rows that the role may see counted; version None while nothing is loaded."""
         version = self._warehouse.version()
         counts: dict[str, int] = {}
         if version is not None:
             try:
                 with self._warehouse.read() as reading, job.holding(reading.connection):
                     version = reading.version
-                    counts = self._counted(reading, catalog, caller.role)
+                    counts = self._counted(reading, catalog, role)
             except WarehouseError:
                 version = None
         number = version.number if version else None

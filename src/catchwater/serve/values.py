@@ -104,7 +104,9 @@ def _child(kind: "DuckDBPyType", number: int) -> Any:
 def json_row(columns: tuple[Column, ...]) -> str:
     """One VARCHAR per row: a JSON object with the columns in order."""
     rendered = ((c, _rendered(type_of(c.type), quote(c.name), _json_leaf)) for c in columns)
-    pairs = ", ".join(f"{quote(c.name)} := {'CAST(' + v + ' AS JSON)' if kind(c) == 'json' else v}" for c, v in rendered)
+    pairs = ", ".join(
+        f"{quote(c.name)} := {'CAST(' + v + ' AS JSON)' if kind(c) == 'json' else v}" for c, v in rendered
+    )
     return f"CAST(to_json(struct_pack({pairs})) AS VARCHAR)"
 
 

@@ -50,7 +50,11 @@ WRONG = {
     "our name": ("", "SELECT _id, units FROM shop.orders", "4:8: _id is Catchwater's own column name"),
     "a variable": ("", "SELECT 'a' AS a, ${NOPE} AS b", "4:18: variable NOPE isn't set"),
     "behind a variable": ("", "SELECT '${LONG}' AS x, zz FROM shop.staff", "4:24: no column zz"),
-    "history, no id": ("", "SELECT order_id FROM shop.orders__history", "4:22: a model over a history needs _id or _seq"),
+    "history, no id": (
+        "",
+        "SELECT order_id FROM shop.orders__history",
+        "4:22: a model over a history needs _id",
+    ),
     "history, no entity": ("", "SELECT _id AS a FROM shop.orders__history", "4:22: which rows are versions of one"),
     "entity": ("entity: [staff_id]", "SELECT staff_id FROM shop.staff", "2:1: entity is for a model over a __history"),
     "key": ("key: [stafid]", "SELECT staff_id FROM shop.staff", "2:1: key: no column stafid; did you mean staff_id"),

@@ -349,10 +349,10 @@ def test_odd_names_and_reserved_words(tmp_path: Path) -> None:
     bench = Bench(tmp_path, {"odd": [odd]})
     bench.write("order", 'SELECT _id AS r, * FROM odd."Odd ""T__history"', "checks: [{not_null: [select]}]")
     bench.write("plain", 'SELECT t."select" AS "group", "q""q" FROM odd."Odd ""T" AS t')
-    bench.ingest("odd", {'Odd "T': "SELECT 1 AS \"select\", 'x' AS \"Größe\", 'y' AS \"q\"\"q\""})
+    bench.ingest("odd", {'Odd "T': 'SELECT 1 AS "select", \'x\' AS "Größe", \'y\' AS "q""q"'})
     assert bench.process().failures == ()
     assert bench.rows("order", current=True) == [(1 << 24, 1, "x", "y")]
-    bench.ingest("odd", {'Odd "T': "SELECT 1 AS \"select\", 'x' AS \"Größe\", 'z' AS \"q\"\"q\""})
+    bench.ingest("odd", {'Odd "T': 'SELECT 1 AS "select", \'x\' AS "Größe", \'z\' AS "q""q"'})
     bench.process()
     assert bench.rows("plain") == [(1, "z")]
     assert len(bench.rows("order")) == 2

@@ -29,6 +29,7 @@ CHANGE = st.tuples(
 )  # fmt: skip
 BATCH = st.lists(CHANGE, max_size=4, unique_by=lambda change: change[:2])
 
+
 def _bench(folder: Path) -> Bench:
     bench = Bench(folder, {"s": [TABLE]})
     for name, sql in SHAPES.items():
@@ -79,7 +80,9 @@ def _run(batches: list[tuple[list[tuple[Any, ...]], bool]]) -> list[str]:
         return found
 
 
-@settings(max_examples=5, deadline=None, derandomize=True, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=5, deadline=None, derandomize=True, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+)
 @given(st.lists(st.tuples(BATCH, st.booleans()), min_size=1, max_size=4))
 def test_incremental_equals_full(batches: list[tuple[list[tuple[Any, ...]], bool]]) -> None:
     assert _run(batches) == []
@@ -104,7 +107,7 @@ def test_a_broken_variant_is_caught(broken: str, monkeypatch: pytest.MonkeyPatch
 
         def forgetful(at: Any, inputs: Any) -> None:
             real(at, inputs)
-            at.con.execute("CREATE OR REPLACE TEMP TABLE kept AS FROM \"#held\" WHERE false")
+            at.con.execute('CREATE OR REPLACE TEMP TABLE kept AS FROM "#held" WHERE false')
             if at.work.incremental and not at.model.history:
                 at.con.execute('DELETE FROM "#held"')
 

@@ -90,7 +90,8 @@ def _problem(sql: str, error: Exception) -> Problem:
     held = _read_error(error)
     message, position = held.get("exception_message", str(error)), int(held.get("position", 0))
     candidates = [name.strip() for name in held.get("candidates", "").split(",") if name.strip()]
-    before = max(position - len("DESCRIBE "), 0)
+    parsed = type(error).__name__ == "ParserException"  # told before DESCRIBE was put in front
+    before = max(position - (0 if parsed else len("DESCRIBE ")), 0)
     text = sql.encode()[:before].decode(errors="ignore")
     line, column = text.count("\n") + 1, len(text) - (text.rfind("\n") + 1) + 1
     first, *rest = message.strip().splitlines() or ["can't be bound"]

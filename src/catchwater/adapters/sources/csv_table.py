@@ -77,7 +77,9 @@ def _order(path: Path, shape: FileShape, where: str) -> list[int]:
     extra = [name for name in found if name not in declared]
     twice = sorted({name for name in found if found.count(name) > 1})
     parts = [
-        f"{word}: {', '.join(names)}" for word, names in (("missing", missing), ("extra", extra), ("twice", twice)) if names
+        f"{word}: {', '.join(names)}"
+        for word, names in (("missing", missing), ("extra", extra), ("twice", twice))
+        if names
     ]
     if parts:
         raise SourceRefused(
@@ -119,9 +121,7 @@ def _wrong(con: "duckdb.DuckDBPyConnection", shape: FileShape) -> bool:
     return count(con, "SELECT count(*) FROM typed WHERE reason IS NOT NULL OR NOT first") > 0
 
 
-def _read_by_line(
-    con: "duckdb.DuckDBPyConnection", path: Path, shape: FileShape, order: Sequence[int]
-) -> list[Bad]:
+def _read_by_line(con: "duckdb.DuckDBPyConnection", path: Path, shape: FileShape, order: Sequence[int]) -> list[Bad]:
     good = path.with_name("good.csv")
     found = csv_lines.scan(path, good, shape, len(order))
     names = ["line", *(f"t{number}" for number in order)]
@@ -133,7 +133,8 @@ def _read_by_line(
     texts = ", ".join(f"t{number}" for number in order)
     wrong = con.execute(
         "SELECT line, coalesce(reason, concat('the key stands before, in line ', first_line)), "
-        f"list_transform([{texts}], lambda x: left(x, 1000)) FROM typed WHERE reason IS NOT NULL OR NOT first ORDER BY line"
+        f"list_transform([{texts}], lambda x: left(x, 1000)) FROM typed "
+        "WHERE reason IS NOT NULL OR NOT first ORDER BY line"
     ).fetchall()
     mark = shape.delimiter
     bad = [Bad(line, reason, mark.join(fields), tuple(fields)) for line, reason, fields in wrong]
@@ -182,7 +183,9 @@ def _value(column: Column, text: str, shape: FileShape) -> str:
     # DuckDB wants seconds before an offset, and a colon in it
     full = text
     if "TIME ZONE" in column.type:
-        full = f"regexp_replace(regexp_replace({text}, '^(.{{16}})([Z+-].*)$', '\\1:00\\2'), '([+-]..)(..)$', '\\1:\\2')"
+        full = (
+            f"regexp_replace(regexp_replace({text}, '^(.{{16}})([Z+-].*)$', '\\1:00\\2'), '([+-]..)(..)$', '\\1:\\2')"
+        )
     return f"CASE WHEN regexp_full_match({text}, {literal(pattern)}) THEN TRY_CAST({full} AS {column.type}) END"
 
 
@@ -216,9 +219,7 @@ def _protect(con: "duckdb.DuckDBPyConnection", shape: FileShape, order: Sequence
     types = ", ".join(f"k{number} VARCHAR" for number in key)
     con.execute(f"CREATE TEMP TABLE bad_keys ({types})")
     places = [list(order).index(number) for number in key]
-    rows = [
-        [(each.fields[place] or "").strip() for place in places] for each in bad if len(each.fields) > max(places)
-    ]
+    rows = [[(each.fields[place] or "").strip() for place in places] for each in bad if len(each.fields) > max(places)]
     if rows:
         con.executemany(f"INSERT INTO bad_keys VALUES ({', '.join('?' * len(key))})", rows)
     values = ", ".join(

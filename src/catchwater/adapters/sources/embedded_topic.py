@@ -135,9 +135,7 @@ class EmbeddedTopic:
     def _fresh(self, con: sqlite3.Connection, names: list[str], now: float) -> list[bool]:
         added = []
         for name in names:
-            row = con.execute(
-                "INSERT INTO ids VALUES (?, ?, 0, ?) ON CONFLICT DO NOTHING", (self._topic, name, now)
-            )
+            row = con.execute("INSERT INTO ids VALUES (?, ?, 0, ?) ON CONFLICT DO NOTHING", (self._topic, name, now))
             added.append(row.rowcount == 1)
         return added
 

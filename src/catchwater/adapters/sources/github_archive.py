@@ -1,6 +1,6 @@
 """Hours of GH Archive's shape as rows: one line, one event; a line that can't be read is refused by its number."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,23 +38,24 @@ class Read:
 
 def remember(con: "duckdb.DuckDBPyConnection", held: str | None) -> None:
     """Begin the table SEEN with the ids of `held`, a quoted relation: an event is taken once."""
-    con.execute(f"CREATE TEMP TABLE {SEEN} AS SELECT " + (f"id FROM {held}" if held else "''::VARCHAR WHERE false"))
-    con.execute(f"ALTER TABLE {SEEN} RENAME COLUMN 1 TO id" if False else "SELECT 1")
+    con.execute(f"CREATE TEMP TABLE {SEEN} (id VARCHAR)")
+    if held:
+        con.execute(f"INSERT INTO {SEEN} SELECT id FROM {held}")
 
 
 def read_hour(
-    con: "duckdb.DuckDBPyConnection", path: Path, table: TableSchema, repositories: Sequence[str], name: str
+    con: "duckdb.DuckDBPyConnection", path: Path, table: TableSchema, repositories: Sequence[str], work: Path
 ) -> Read:
-    """Read one hour's file (plain or gz) into a Parquet file beside it; `name` is what messages call it.
+    """Read one hour's file (plain or gz) into Parquet under `work`, where nothing else of its name may be.
 
     Raises SourceRefused when more than half of its lines can't be read.
     """
-    work = path if path.parent.name else path
-    plain = unpack(path, work.with_name(work.name + ".plain"), MAX_BYTES, name)
-    unreadable = _lines(con, plain)
+    plain = unpack(path, work / f"{path.name}.plain", MAX_BYTES, path.name)
+    plain, unreadable = _lines(con, plain, work / f"{path.name}.clean")
     _events(con, repositories)
-    rows = Path(str(work) + ".parquet")
-    written = to_parquet(con, f"SELECT {select_list(table, 'created_at', literal(name))} FROM fresh ORDER BY n", rows)
+    rows = work / f"{path.name}.parquet"
+    fields = select_list(table, "created_at", literal(path.name))
+    written = to_parquet(con, f"SELECT {fields} FROM fresh ORDER BY n", rows)
     con.execute(f"INSERT INTO {SEEN} SELECT id FROM fresh")
     total = count(con, "SELECT count(*) FROM lines") + len(unreadable)
     bad = con.execute(
@@ -62,9 +63,96 @@ def read_hour(
     ).fetchall()
     if (len(bad) + len(unreadable)) * 2 > max(total, 1):
         raise SourceRefused(
-            f"{len(bad) + len(unreadable)} of {total} lines aren't events", where=name, next_step="look at the file"
+            f"{len(bad) + len(unreadable)} of {total} lines aren't events",
+            where=path.name,
+            next_step="look at the file; the events held stay",
         )
-    places = _places(plain, [n for n, _, _ in bad]) if bad else {}
-    refused = [(places[n], reason, text) for n, reason, text in bad] + unreadable
-    found = tuple(Refused(table.name, f"{name}:{line}", why, text) for line, why, text in sorted(refused))
-    return Read(total, written, rows, found)
+    places = _places(plain, {n for n, _, _ in bad})
+    refused = sorted([(places[n], reason, text) for n, reason, text in bad] + unreadable)
+    return Read(
+        total, written, rows, tuple(Refused(table.name, f"{path.name}:{n}", why, text) for n, why, text in refused)
+    )
+
+
+def _lines(con: "duckdb.DuckDBPyConnection", plain: Path, clean: Path) -> tuple[Path, list[tuple[int, str, str]]]:
+    """The table `lines` (n counts lines that aren't empty); lines that can't be text are taken out beforehand."""
+    import duckdb
+
+    try:
+        _read_lines(con, plain)
+    except duckdb.InvalidInputException:
+        bad = _cleaned(plain, clean)
+        _read_lines(con, clean)
+        return clean, bad
+    return plain, []
+
+
+def _read_lines(con: "duckdb.DuckDBPyConnection", plain: Path) -> None:
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE lines AS SELECT row_number() OVER () AS n, line FROM read_csv("
+        f"{literal(str(plain))}, columns = {{line: 'VARCHAR'}}, auto_detect = false, header = false, "
+        f"delim = '\x01\x02', quote = '', escape = '', nullstr = '\x01\x03', parallel = false, "
+        f"max_line_size = {MAX_LINE}, strict_mode = false)"
+    )
+
+
+def _cleaned(plain: Path, clean: Path) -> list[tuple[int, str, str]]:
+    """Copy the file with an empty line for each that isn't UTF-8 or too long; returns those."""
+    bad = []
+    with plain.open("rb") as file, clean.open("wb") as out:
+        number = 0
+        while line := file.readline(MAX_LINE):
+            number += 1
+            reason = _unreadable(line)
+            if reason:
+                bad.append((number, reason, line[:MAX_TEXT].decode("utf-8", "backslashreplace")))
+                while line and not line.endswith(b"\n"):
+                    line = file.readline(MAX_LINE)
+                line = b""
+            out.write(line.rstrip(b"\r\n").replace(b"\r", b" ") + b"\n")
+    return bad
+
+
+def _unreadable(line: bytes) -> str | None:
+    if len(line) >= MAX_LINE // 2:
+        return f"longer than {MAX_LINE >> 21} MiB"
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return f"not UTF-8: byte {error.start + 1} of the line"
+    return None
+
+
+def _events(con: "duckdb.DuckDBPyConnection", repositories: Sequence[str]) -> None:
+    """The tables `events` (a reason where a line isn't an event of a wanted repository) and `fresh` (those taken)."""
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE events AS SELECT *, CASE "
+        "WHEN e IS NULL THEN 'not a JSON object' "
+        f"WHEN NOT coalesce({wanted('e.repo.name', repositories)}, true) THEN NULL "
+        "WHEN coalesce(e.id, '') = '' THEN 'no id' "
+        "WHEN at IS NULL THEN 'no created_at that is a time' END AS reason "
+        "FROM (SELECT *, TRY_CAST(e.created_at AS TIMESTAMPTZ) AS at FROM (SELECT n, line, "
+        f"CASE WHEN json_valid(line) AND json_type(line) = 'OBJECT' THEN json_transform(line, {literal(_SHAPE)}) END "
+        "AS e FROM lines))"
+    )
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE fresh AS SELECT n, e.id AS id, e.type AS type, e.actor.login AS actor, "
+        "e.repo.name AS repo, e.org.login AS org, at AS created_at, e.public AS public, e.payload AS payload "
+        "FROM events WHERE e IS NOT NULL AND reason IS NULL "
+        f"AND coalesce({wanted('e.repo.name', repositories)}, false) AND e.id NOT IN (FROM {SEEN}) QUALIFY row_number() OVER (PARTITION BY e.id ORDER BY n) = 1"
+    )
+
+
+def _places(plain: Path, wanted_lines: set[int]) -> dict[int, int]:
+    """Line numbers in the file of lines counted without the empty ones."""
+    found: dict[int, int] = {}
+    count_of = 0
+    if not wanted_lines:
+        return found
+    with plain.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if line.rstrip(b"\r\n"):
+                count_of += 1
+                if count_of in wanted_lines:
+                    found[count_of] = number
+    return found

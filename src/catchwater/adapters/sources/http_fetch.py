@@ -97,9 +97,7 @@ class Fetcher:
         try:
             start = httpx.URL(url.strip())
         except (httpx.InvalidURL, ValueError, TypeError) as error:
-            raise SourceRefused(
-                "not a URL", where=self._name, next_step="write https://host/path"
-            ) from error
+            raise SourceRefused("not a URL", where=self._name, next_step="write https://host/path") from error
         deadline = time.monotonic() + self._limits.total
         with httpcore.ConnectionPool(network_backend=CheckedNetwork(self._private)) as pool:
             return self._attempts(pool, start, path, known or Known(), deadline)

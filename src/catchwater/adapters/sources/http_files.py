@@ -85,9 +85,7 @@ class HttpFilesSource:
             self._hold(con, shape.table, held)
             rows = count(con, f"SELECT count(*) FROM {ROWS}")
             if not rows and count(con, f"SELECT count(*) FROM {HELD}"):
-                raise SourceRefused(
-                    "the file has a header and no rows", where=file, next_step="the rows held stay"
-                )
+                raise SourceRefused("the file has a header and no rows", where=file, next_step="the rows held stay")
             path = work / "rows.parquet"
             written, kept = self._write(con, shape, fetched, path)
         notes = (f"{kept} rows kept, whose lines can't be taken",) if kept else ()

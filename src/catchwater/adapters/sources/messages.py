@@ -65,9 +65,7 @@ def validator(shape: MessageShape, file: str) -> Callable[[Any], str | None]:
     return problem
 
 
-def sort(
-    messages: Sequence[Message], shape: MessageShape, problem: Callable[[Any], str | None], work: Path
-) -> Sorted:
+def sort(messages: Sequence[Message], shape: MessageShape, problem: Callable[[Any], str | None], work: Path) -> Sorted:
     """Stage the valid messages as NDJSON (number, id, time, text); refuse the others with their id and reason."""
     found = Sorted(work / "staged.ndjson", work / "messages.ndjson")
     encode = json.JSONEncoder(ensure_ascii=False).encode

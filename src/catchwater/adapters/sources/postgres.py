@@ -1,20 +1,17 @@
 """The Postgres source: its tables, and every row of them, by SELECT rights alone; nothing is written there."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from catchwater.adapters.sources import postgres_catalog as catalog
 from catchwater.adapters.sources.postgres_capture import Capture, NotLocked, transaction
 from catchwater.adapters.sources.postgres_catalog import Relation
 from catchwater.adapters.sources.postgres_choice import choose
-from catchwater.adapters.sources.postgres_connection import Address, Session, address, attached, root
+from catchwater.adapters.sources.postgres_connection import Address, Session, address, attached, connection
 from catchwater.ports import Extraction, Held, Settings
 from catchwater.project import names, schema
 from catchwater.project.tables import TableSchema
-
-if TYPE_CHECKING:
-    import duckdb
 
 
 class PostgresSource:
@@ -23,7 +20,6 @@ class PostgresSource:
     def __init__(self, name: str, spec: schema.PostgresSource, settings: Settings) -> None:
         self.name, self.spec, self.settings = name, spec, settings
         self.notes: tuple[str, ...] = ()
-        self._root: duckdb.DuckDBPyConnection | None = None
 
     def describe(self) -> tuple[TableSchema, ...]:
         """The declared tables as they are now, by name.
@@ -31,7 +27,7 @@ class PostgresSource:
         Raises SourceUnreachable, SourceRefused (naming each table that can't be read), SecretMissing, MissingExtra.
         """
         place = self._place()
-        with attached(self._connection(), place) as session:
+        with closing(connection()) as con, attached(con, place) as session:
             chosen = self._chosen(session)
         return tuple(sorted((r.to_schema(chosen) for r in chosen), key=lambda table: table.name))
 
@@ -43,7 +39,7 @@ class PostgresSource:
         if not tables:
             return None
         place = self._place()
-        with attached(self._connection(), place) as session:
+        with closing(connection()) as con, attached(con, place) as session:
             pairs = self._known(tables, held) or self._located(session, tables)
             try:
                 return self._read(session, pairs, held, work)
@@ -80,11 +76,6 @@ class PostgresSource:
         locks = [f"{names.quote(space)}.{names.quote(table)}" for space, table in pairs.values()]
         with transaction(session, locks):
             return Capture(session, held, work).run(pairs)
-
-    def _connection(self) -> "duckdb.DuckDBPyConnection":
-        if self._root is None:
-            self._root = root()
-        return self._root
 
     def _place(self) -> Address:
         return address(self.name, self.spec, self.settings)

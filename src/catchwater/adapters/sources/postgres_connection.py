@@ -5,8 +5,11 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from secrets import token_hex
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
 
@@ -29,6 +32,9 @@ HINTS = {
     "too many": "wait, or raise the server's max_connections",
     "no pg_hba.conf entry": "allow this user and address in the server's pg_hba.conf",
 }
+
+
+_lock = Lock()
 
 
 @dataclass(frozen=True)
@@ -122,10 +128,20 @@ def from_url(name: str, url: str) -> dict[str, str]:
     return found | dict(parse_qsl(match["query"] or "", keep_blank_values=True))
 
 
-def root() -> "duckdb.DuckDBPyConnection":
-    """An in-memory DuckDB that can reach Postgres, nothing downloaded; raises MissingExtra."""
+def connection() -> "duckdb.DuckDBPyConnection":
+    """A connection of one in-memory DuckDB of this process that can reach Postgres; nothing is downloaded.
+
+    Loading the extension takes longer than reading a small database, so it is done once. Raises MissingExtra.
+    """
+    with _lock:
+        return _root().cursor()
+
+
+@cache
+def _root() -> "duckdb.DuckDBPyConnection":
     import duckdb
 
+    path = _extension(duckdb.__version__)
     con = duckdb.connect(
         config={
             "autoinstall_known_extensions": False,
@@ -135,8 +151,8 @@ def root() -> "duckdb.DuckDBPyConnection":
             "preserve_insertion_order": False,
         }
     )
-    con.load_extension(str(_extension(duckdb.__version__)))
-    con.execute("SET TimeZone = 'UTC'")
+    con.load_extension(str(path))
+    con.execute("SET GLOBAL TimeZone = 'UTC'")
     return con
 
 
@@ -154,6 +170,11 @@ class Session:
 
     def __init__(self, con: "duckdb.DuckDBPyConnection", place: Address) -> None:
         self.con, self.place = con, place
+        self.alias = f"pg_{token_hex(8)}"
+
+    def scan(self, sql: str) -> str:
+        """What stands after FROM in DuckDB's SQL, to have the rows that Postgres gives for `sql`."""
+        return f"postgres_query({names.literal(self.alias)}, {names.literal(sql)})"
 
     def begin(self) -> None:
         self.con.execute("BEGIN")
@@ -165,12 +186,19 @@ class Session:
         with suppress(duckdb.Error):
             self.con.execute("ROLLBACK")
 
+    def leave(self) -> None:
+        """Ends the connection; DETACH fails when the backend is gone, and so is what it would end."""
+        import duckdb
+
+        with suppress(duckdb.Error):
+            self.con.execute(f"DETACH {self.alias}")
+
     def execute(self, sql: str) -> None:
         """Statements without a result, sent as they are, in one round trip."""
-        self.con.execute("CALL postgres_execute('pg', ?)", [sql]).fetchall()
+        self.con.execute(f"CALL postgres_execute({names.literal(self.alias)}, {names.literal(sql)})").fetchall()
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        return self.con.execute("FROM postgres_query('pg', ?)", [sql]).fetchall()
+        return self.con.execute(f"FROM {self.scan(sql)}").fetchall()
 
     def document(self, sql: str) -> dict[str, Any]:
         """The one JSON value that `sql` gives."""
@@ -183,25 +211,18 @@ def attached(con: "duckdb.DuckDBPyConnection", place: Address) -> Iterator[Sessi
     """The source, for as long as the block lasts; DuckDB's errors leave it as SourceError and its kinds."""
     import duckdb
 
+    session = Session(con, place)
     try:
-        con.execute(f"ATTACH {names.literal(place.to_text())} AS pg (TYPE postgres, READ_ONLY)")
+        con.execute(f"ATTACH {names.literal(place.to_text())} AS {session.alias} (TYPE postgres, READ_ONLY)")
     except duckdb.Error as error:
         raise unreachable(place, str(error)) from error
     try:
-        yield Session(con, place)
+        yield session
     except duckdb.Error as error:
         raise broken(place, str(error)) from error
     finally:
-        _leave(con)
-
-
-def _leave(con: "duckdb.DuckDBPyConnection") -> None:
-    import duckdb
-
-    with suppress(duckdb.Error):  # no transaction is open
-        con.execute("ROLLBACK")
-    with suppress(duckdb.Error):  # the backend is gone, and so is what DETACH would end
-        con.execute("DETACH pg")
+        session.end()
+        session.leave()
 
 
 def unreachable(place: Address, text: str) -> SourceUnreachable:

@@ -130,7 +130,7 @@ class Table:
         columns = select_here(self.fields)
         self.found.read += self._copy(
             f"SELECT {columns}, v AS _version, 'upsert' AS _op, {self._at} AS _at "
-            f"FROM postgres_query('pg', {names.literal(self._sql(self.fields, where))})",
+            f"FROM {self.session.scan(self._sql(self.fields, where))}",
             path,
         )
         return path
@@ -183,7 +183,7 @@ class Table:
         leaf = ", t" if self.relation.leaves else ""
         self.con.execute(
             f"CREATE OR REPLACE TEMP TABLE server AS SELECT {columns}, v AS _version{leaf} "
-            f"FROM postgres_query('pg', {names.literal(self._sql(self.key_fields, ''))})"
+            f"FROM {self.session.scan(self._sql(self.key_fields, ''))}"
         )
         self._complete(self._count("server"))
         fresh = ", ".join(str(oid) for oid in self.wanted.fresh_leaves)

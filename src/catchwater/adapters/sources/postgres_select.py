@@ -62,14 +62,14 @@ class Field:
     @property
     def sent(self) -> str:
         """What Postgres sends: the value itself, or its text."""
-        if self.native and not (self.origin == "bpchar" and not self.width):
-            return self.there
-        # concat uses the type's output function; a cast to text would cut the blanks of a bpchar
-        return f"CASE WHEN {self.there} IS NOT NULL THEN concat({self.there}) END" if self.native else self.text
+        unlimited = self.origin == "bpchar" and not self.width
+        return self.there if self.native and not unlimited else self.text
 
     @property
     def text(self) -> str:
-        return f"{self.there}::text"
+        """What the type's output function writes, as in COPY; a cast may write another text (bpchar, inet)."""
+        # a composite with a NULL in it IS NOT NULL is false
+        return f"CASE WHEN num_nulls({self.there}) = 0 THEN concat({self.there}) END"
 
     @property
     def received(self) -> str:

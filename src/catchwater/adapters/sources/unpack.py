@@ -91,4 +91,3 @@ def _write(data: Iterator[bytes], target: Path, limit: int, where: str) -> None:
                     next_step="raise the source's max_bytes if it should be",
                 )
             out.write(chunk)
-

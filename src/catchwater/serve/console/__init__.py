@@ -1,0 +1,1 @@
+"""The console: one server-rendered page and its JSON twin; it shows and changes nothing."""

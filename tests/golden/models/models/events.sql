@@ -1,0 +1,4 @@
+/*---
+description: Events as published.
+---*/
+FROM events
