@@ -12,6 +12,7 @@ from uuid import UUID
 
 import pytest
 
+from catchwater.adapters.sources import postgres_capture
 from catchwater.errors import SourceBusy, SourceError, SourceRefused, SourceUnreachable
 from catchwater.ports import Held
 from tests.support.postgres import Database, Lake, any_db, assert_equal, db, postgres16, postgres18, source, there
@@ -521,8 +522,11 @@ def test_ddl_that_waits_makes_us_busy_not_wrong(db: Database, tmp_path: Path) ->
     assert assert_equal(lake, "t") == 1
 
 
-def test_a_rewrite_that_we_waited_for_is_seen_whole(db: Database, tmp_path: Path) -> None:
-    """Lock, then look: a snapshot taken before the lock would see the table empty."""
+@pytest.mark.parametrize(("first", "rows"), [("", 50), ("; SELECT 1 FROM pg_class LIMIT 1", 0)])
+def test_a_rewrite_that_we_waited_for_is_seen_whole(
+    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str, rows: int
+) -> None:
+    """Lock, then look: the broken way (0 rows) takes its snapshot before the lock."""
     db.run("CREATE TABLE t (id int PRIMARY KEY)", "INSERT INTO t VALUES (1)")
     lake = Lake(db, tmp_path)
     lake.ingest()
@@ -530,7 +534,10 @@ def test_a_rewrite_that_we_waited_for_is_seen_whole(db: Database, tmp_path: Path
     other.run("BEGIN")
     other.run("TRUNCATE t")
     other.run("INSERT INTO t SELECT generate_series(1, 50)")
-    reader = threading.Thread(target=lake.ingest)
+    monkeypatch.setattr(postgres_capture, "SETTINGS", postgres_capture.SETTINGS + first)
+    held = _held(lake, lake.log.head().position)  # type: ignore[union-attr]
+    found: list[Any] = []
+    reader = threading.Thread(target=lambda: found.append(lake.source.capture(["t"], held, tmp_path)))
     reader.start()
     waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 't'::regclass"
     deadline = time.monotonic() + 10
@@ -538,7 +545,7 @@ def test_a_rewrite_that_we_waited_for_is_seen_whole(db: Database, tmp_path: Path
         time.sleep(0.01)
     other.run("COMMIT")
     reader.join()
-    assert assert_equal(lake, "t") == 50
+    assert found[0].tables["t"].count == rows
 
 
 def test_a_planned_table_that_is_gone_is_refused_by_name(db: Database, tmp_path: Path) -> None:

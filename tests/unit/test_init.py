@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from catchwater.errors import SourceRefused, UseError
+from catchwater.errors import SourceRefused, SourceUnreachable, UseError
 from catchwater.project import variables
 from catchwater.project.load import load
 from catchwater.project.models import read_models
 from catchwater.project.tables import Column, Reference, TableSchema
 from catchwater.runtimes.init import init
+from tests.support.postgres import Database, db, postgres18  # noqa: F401
 
 URL = "postgresql://app:p'w\"$x#y@127.0.0.1/shop"
 
@@ -72,7 +73,7 @@ def test_keys_and_references_are_those_of_the_database(tmp_path: Path) -> None:
         ("Sales Order", "sales_order.sql", 'SELECT * FROM shop."Sales Order"'),
         ('odd "name"', "odd_name.sql", 'SELECT * FROM shop."odd ""name"""'),
         ("2024", "_2024.sql", 'SELECT * FROM shop."2024"'),
-        ("Größe", "gr_e.sql", 'SELECT * FROM shop."Größe"'),
+        ("Größe", "grosse.sql", 'SELECT * FROM shop."Größe"'),
         ("a */ b", "a_b.sql", 'SELECT * FROM shop."a */ b"'),
     ],
 )
@@ -138,4 +139,33 @@ def test_names_that_fold_to_one_are_refused_together(tmp_path: Path) -> None:
 def test_a_database_without_tables_is_said_to_be_so(tmp_path: Path) -> None:
     with pytest.raises(SourceRefused, match="GRANT SELECT"):
         init("shop", URL, tmp_path, list)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_real_database_is_asked_when_nothing_else_describes_it(tmp_path: Path, db: Database) -> None:
+    db.run(
+        'CREATE TABLE "Sales Staff" (id int PRIMARY KEY, name text)',
+        'CREATE TABLE "order" (a int NOT NULL, b int NOT NULL UNIQUE, staff int REFERENCES "Sales Staff")',
+        "CREATE TABLE logs (said text)",
+        "CREATE SCHEMA other",
+        "CREATE TABLE other.logs (id int PRIMARY KEY)",
+    )
+    written = init("shop", db.url(), tmp_path)
+    models, _, problems = read_models(tmp_path, {})
+    assert problems == []
+    assert len(written) == 3 + 4
+    found = {model.name: model for model in models}
+    assert {name: model.head.key for name, model in found.items()} == {
+        "sales_staff": ("id",),
+        "order": ("b",),
+        "logs": (),
+        "other_logs": ("id",),
+    }
+    assert [(one.columns, one.table) for one in found["order"].head.references] == [(("staff",), "sales_staff")]
+
+
+def test_a_database_that_cant_be_reached_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(SourceUnreachable) as refused:
+        init("shop", "postgresql://app:hunter2@127.0.0.1:1/shop", tmp_path)
+    assert "hunter2" not in str(refused.value)
     assert list(tmp_path.iterdir()) == []

@@ -10,8 +10,8 @@ from catchwater.errors import Problem, ProjectError
 from catchwater.plan.declared import Declarations
 from catchwater.plan.plan import Check, Model
 from catchwater.plan.typed import Describe, Typed, columns_of, type_model
-from catchwater.project.models import Macros, ModelFile, read_models
 from catchwater.project.catalogue import CURRENT, Catalogue
+from catchwater.project.models import Macros, ModelFile, read_models
 from catchwater.project.resolve import Resolved, resolve
 from catchwater.project.tables import Column, TableSchema
 

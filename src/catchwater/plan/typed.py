@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from catchwater.errors import Problem, ProjectError
 from catchwater.plan.plan import Read
+from catchwater.project.catalogue import VALIDITY
 from catchwater.project.incremental import Candidate, obstacle, offset
 from catchwater.project.lineage import Lineage, lineage
 from catchwater.project.models import Macros, ModelFile
 from catchwater.project.names import SYSTEM_COLUMNS
-from catchwater.project.catalogue import VALIDITY
 from catchwater.project.resolve import Input, Resolved
 from catchwater.project.shape import driving_table, row_per_row
 from catchwater.project.tables import Column

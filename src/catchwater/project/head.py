@@ -242,8 +242,8 @@ def read_head(file: str, yaml: str) -> tuple[Head, list[Problem]]:
         data = YAML(typ="rt").load(yaml)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        spot = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        return Head(), [Problem(file, *spot, f"the head isn't YAML: {error.problem or error.context}")]
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        return Head(), [Problem(file, line, column, f"the head isn't YAML: {error.problem or error.context}")]
     except (YAMLError, ValueError) as error:
         return Head(), [Problem(file, 1, 1, f"the head isn't YAML: {str(error).splitlines()[0]}")]
     if data is None:

@@ -42,7 +42,9 @@ def _qualified(sql: str, tables: Mapping[str, Sequence[str]]) -> "exp.Expr":
     import sqlglot
     from sqlglot.optimizer.qualify import qualify
 
-    schema: dict[str, object] = {alias.lower(): {name.lower(): "VARCHAR" for name in columns} for alias, columns in tables.items()}
+    schema: dict[str, object] = {
+        alias.lower(): {name.lower(): "VARCHAR" for name in columns} for alias, columns in tables.items()
+    }
     tree = sqlglot.parse_one(sql, dialect="duckdb")
     return qualify(
         tree, schema=schema, dialect="duckdb", validate_qualify_columns=False, quote_identifiers=False,

@@ -12,8 +12,7 @@ from catchwater.project.head import Head, read_head
 from catchwater.project.text import Edited, line_column, substitute
 
 if TYPE_CHECKING:
-    from sqlglot import exp
-    from sqlglot.tokens import Token
+    from sqlglot import Token, exp
 
 MACROS = "_macros.sql"
 _START = re.compile(r"\A\ufeff?(?:\s+|--[^\n]*(?:\n|\Z))*/\*---")

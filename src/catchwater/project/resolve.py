@@ -11,11 +11,11 @@ from catchwater.project.functions import functions
 from catchwater.project.models import ModelFile
 from catchwater.project.names import fold, is_plain, quote
 from catchwater.project.shape import appended_at, driving_table
-from catchwater.project.tables import TableSchema
 from catchwater.project.text import Edit, Edited, edit
 
 if TYPE_CHECKING:
     from sqlglot import exp
+
 
 @dataclass(frozen=True)
 class Input:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 from catchwater.project.functions import functions
 
 if TYPE_CHECKING:
-    from sqlglot import exp
-    from sqlglot.tokens import Token
+    from sqlglot import Token, exp
 
 _ENDS = frozenset(
     {"FROM", "WHERE", "GROUP", "HAVING", "QUALIFY", "WINDOW", "ORDER", "LIMIT", "OFFSET", "USING", "UNION",

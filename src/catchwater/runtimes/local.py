@@ -3,6 +3,7 @@
 import json
 import logging
 import time
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -203,7 +204,8 @@ class Runtime:
         except CatchwaterError as error:
             outcome = _failed(step, error, time.monotonic() - began)
         except Exception as error:
-            logger.exception("step %s", step.name)
+            fields = {"traceback": traceback.format_exc()}
+            self.records.log(run[0], "error", step.name, "a fault in Catchwater itself", fields)
             outcome = _failed(step, error, time.monotonic() - began)
         self._note(outcome, run[0])
         self._progress.done(outcome)

@@ -7,7 +7,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from catchwater.runtimes.status import status
 
 TICK = 0.1
 FRESHNESS_EVERY = 10.0
+RETRY_FIRST, RETRY_LAST = 5.0, 300.0
 logger = logging.getLogger("catchwater")
 
 
@@ -52,6 +53,7 @@ class Loop:
         self.asked: queue.Queue[tuple[int, str]] = queue.Queue()
         self._last: dict[str, datetime] = {}
         self._seen: dict[str, Any] = {}
+        self._retries: dict[str, tuple[int, datetime]] = {}
         self._checked = datetime.now(UTC)
 
     def stop(self) -> None:
@@ -83,7 +85,8 @@ class Loop:
         if not self.asked.empty():
             number = self.asked.get()
             self._note(self.runtime.run("request", number))
-        for wanted, trigger in ((self._watch(), "message"), (self._due(), "schedule")):
+        woken = (self._watch(), "message"), (self._due(), "schedule"), (self._failed(), "retry")
+        for wanted, trigger in woken:
             if wanted:
                 self._note(self.runtime.wake(wanted, trigger))
         now = datetime.now(UTC)
@@ -93,6 +96,13 @@ class Loop:
             self.runtime.alerts.freshness(facts["sources"])
 
     def _note(self, report: RunReport) -> None:
+        for outcome in report.outcomes:
+            if outcome.failed:
+                tries = self._retries.get(outcome.step, (0, None))[0] + 1
+                wait = timedelta(seconds=min(RETRY_FIRST * 2 ** (tries - 1), RETRY_LAST))
+                self._retries[outcome.step] = tries, datetime.now(UTC) + wait
+            else:
+                self._retries.pop(outcome.step, None)
         if report.moved or report.state != "done":
             self._tell(report)
 
@@ -106,6 +116,11 @@ class Loop:
                 wanted.add(trigger.step)
                 self._last[trigger.step] = now
         return wanted
+
+    def _failed(self) -> set[str]:
+        """The steps that failed and whose wait is over; each failure doubles the wait."""
+        now = datetime.now(UTC)
+        return {step for step, (_, at) in self._retries.items() if at <= now}
 
     def _watch(self) -> set[str]:
         """The ingest steps whose topic another process, or our own API, published to."""

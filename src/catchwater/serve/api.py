@@ -68,8 +68,7 @@ def _reads(tables: Tables) -> list[Route]:
 
 def _operations(endpoints: Endpoints) -> list[Route]:
     return [
-        Route("/v1/runs", endpoints.runs, methods=["GET"]),
-        Route("/v1/runs", endpoints.start_run, methods=["POST"]),
+        Route("/v1/runs", endpoints.all_runs, methods=["GET", "POST"]),
         Route("/v1/runs/{number}", endpoints.run),
         Route("/v1/topics/{topic}/messages", endpoints.publish, methods=["POST"]),
         Route("/v1/webhooks/{source}", endpoints.webhook, methods=["POST"]),
@@ -84,6 +83,7 @@ def _pages(console: Console) -> list[Route]:
         Route("/", console.page),
         Route("/console.json", console.data),
         Route("/console.css", console.style),
+        Route("/icon.svg", console.icon),
     ]
 
 

@@ -122,7 +122,7 @@ def _table_schema() -> dict[str, Any]:
     names = ("name", "description", "href")
     number = {"type": ["integer", "null"]}
     more = {"key": {"type": "array", "items": _TEXT}, "columns": {"type": "array", "items": column}}
-    properties = {name: _TEXT for name in names} | more | {"rows": number, "version": number}
+    properties = dict.fromkeys(names, _TEXT) | more | {"rows": number, "version": number}
     return {"type": "object", "properties": properties, "required": sorted(properties)}
 
 

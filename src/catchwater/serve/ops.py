@@ -31,6 +31,9 @@ class Endpoints:
     ) -> None:
         self._operations, self._warehouse, self._authorize = operations, warehouse, authorize
 
+    async def all_runs(self, request: Request) -> Response:
+        return await (self.start_run(request) if request.method == "POST" else self.runs(request))
+
     async def start_run(self, request: Request) -> Response:
         self._authorize(request, "operate")
         sent = await messages.body(request)

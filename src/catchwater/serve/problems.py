@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from catchwater.errors import CatchwaterError, UseError, WarehouseError
+from catchwater.errors import UseError, WarehouseError
 
 MEDIA_TYPE = "application/problem+json"
 _log = logging.getLogger(__name__)

@@ -138,7 +138,7 @@ class Stream:
             last: BaseException | None = None
             try:
                 produce(self._job, put)
-            except BaseException as error:  # noqa: BLE001 (it is raised where the client is)
+            except BaseException as error:
                 last = error
             loop.call_soon_threadsafe(self._queue.put_nowait, last)
 

@@ -2,72 +2,26 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from catchwater import __version__
 from catchwater.errors import ModelFailed
 from catchwater.lake import quarantine
-from catchwater.lake.difference import Counts, check_key, difference
+from catchwater.lake.difference import check_key, difference
 from catchwater.lake.log import Log, stamp
-from catchwater.lake.manifest import MAX_ROWS, Draft, File, Manifest, Quarantined, Ref, TableBatch
-from catchwater.plan.plan import Model, Plan
-from catchwater.ports import Ports
+from catchwater.lake.manifest import Draft, Manifest, Quarantined
+from catchwater.plan.plan import Model
 from catchwater.project.names import literal, quote
-from catchwater.project.tables import Column
 from catchwater.stages.checks import BAD, NEW, Broken, Checked, check_exact
-from catchwater.stages.inputs import Inputs, held_columns, latest, since_reset, source_table, upstream
+from catchwater.stages.commit import commit
+from catchwater.stages.held import create_held
+from catchwater.stages.inputs import Inputs, held_columns, latest, source_table, upstream
+from catchwater.stages.work import EVERYTHING, HELD, INTO, Computed, Computing, Work, count_before, table_batch
 
 if TYPE_CHECKING:
     import duckdb
-
-HELD = "#held"
-EVERYTHING = "#everything"
-CHANGED = "#changed"
-INTO = "#difference"
-OUT = "#out"
-NO_CHANGE = Counts()
-_KEYLESS = (Column("_version", "VARCHAR"), Column("_occurrence", "INTEGER"))
-
-
-@dataclass(frozen=True)
-class Work:
-    """What a model is to be computed from. `news` are the batches after those recorded, `whole` gives all of a
-    log up to this wake's offset; `fresh`: the model itself is new or changed; `still`: no row it reads moved."""
-
-    ports: Ports
-    plan: Plan
-    model: Model
-    head: Manifest | None
-    inputs: tuple[Ref, ...]
-    news: dict[str, list[Manifest]]
-    whole: Callable[[str], list[Manifest]]
-    fresh: bool
-    still: bool
-    run: str
-
-    @property
-    def incremental(self) -> bool:
-        return self.model.materialized == "incremental" and not self.fresh
-
-    @property
-    def reset(self) -> bool:
-        """Whether the rows held are told apart by another key than the model has now."""
-        held = self.head.tables.get(self.model.name) if self.head else None
-        return held is not None and held.key != self.model.key
-
-
-@dataclass(frozen=True)
-class Computed:
-    """What was committed: `counts` of the model's rows, `rows` written."""
-
-    batches: tuple[Manifest, ...]
-    counts: Counts = NO_CHANGE
-    rows: int = 0
-    quarantined: int = 0
-    notes: tuple[str, ...] = ()
-    news: dict[str, list[Manifest]] = field(default_factory=dict)
 
 
 def compute(work: Work, log: Log, folder: Path) -> Computed:
@@ -79,7 +33,7 @@ def compute(work: Work, log: Log, folder: Path) -> Computed:
     con = work.ports.engine.connect()
     try:
         with _model_errors(work.model):
-            return _compute(_Computing(work, con, log, folder, draft))
+            return _compute(Computing(work, con, log, folder, draft))
     finally:
         con.close()
 
@@ -94,16 +48,7 @@ def _position(work: Work) -> dict[str, object]:
 
 def _moved(work: Work, draft: Draft) -> Draft:
     """A batch without files: the inputs moved, the rows did not."""
-    return replace(draft, tables={work.model.name: _table(work.model, _count_before(work))})
-
-
-def _table(model: Model, count: int | None, files: tuple[File, ...] = ()) -> TableBatch:
-    return TableBatch(held_columns(model), model.key, sum(file.rows for file in files), files, count)
-
-
-def _count_before(work: Work) -> int:
-    held = work.head.tables.get(work.model.name) if work.head else None
-    return (held.count or 0) if held else 0
+    return replace(draft, tables={work.model.name: table_batch(work.model, count_before(work))})
 
 
 @contextmanager
@@ -123,20 +68,7 @@ def _model_errors(model: Model) -> Iterator[None]:
         raise
 
 
-@dataclass(frozen=True)
-class _Computing:
-    work: Work
-    con: "duckdb.DuckDBPyConnection"
-    log: Log
-    folder: Path
-    draft: Draft
-
-    @property
-    def model(self) -> Model:
-        return self.work.model
-
-
-def _compute(at: _Computing) -> Computed:
+def _compute(at: Computing) -> Computed:
     work, model, con = at.work, at.model, at.con
     batches = _news_or_whole(work)
     inputs = Inputs(con, work.plan, work.ports.stores, batches)
@@ -146,7 +78,7 @@ def _compute(at: _Computing) -> Computed:
     _check_exact(con, work)
     names = ", ".join(quote(column.name) for column in held_columns(model))
     con.execute(f"CREATE TEMP TABLE {quote(NEW)} AS SELECT {names} FROM (\n{model.sql}\n)")
-    _create_held(at, inputs)
+    create_held(at)
     checked = Checked(con, model, EVERYTHING, _targets(work, inputs))
     bad = checked.quarantine()
     if model.key:
@@ -156,7 +88,7 @@ def _compute(at: _Computing) -> Computed:
     columns = [column.name for column in held_columns(model)]
     counts = difference(con, NEW, HELD, columns, model.key, INTO)
     draft, new_bad = _quarantined(at, checked, bad)
-    committed, rows = _commit(at, draft, counts)
+    committed, rows = commit(at, draft, counts)
     return Computed(committed, counts, rows, new_bad, notes, work.news)
 
 
@@ -176,62 +108,6 @@ def _check_exact(con: "duckdb.DuckDBPyConnection", work: Work) -> None:
 def _refuse(checked: Checked, model: Model) -> None:
     for found in checked.findings("fail"):
         raise Broken(model, found)
-
-
-def _create_held(at: _Computing, inputs: Inputs) -> None:
-    """`#held`: the committed rows that the new ones take the place of; `#everything`: all rows afterwards."""
-    work, model, con = at.work, at.model, at.con
-    columns = ", ".join(quote(column.name) for column in held_columns(model))
-    needs_all = any(check.kind == "unique" for check in model.checks)
-    if work.head is None or work.reset:
-        _create_empty(con, model)
-        con.execute(f"CREATE TEMP VIEW {quote(EVERYTHING)} AS FROM {quote(NEW)}")
-        return
-    if not work.incremental:
-        _state(at, HELD)
-        con.execute(f"CREATE TEMP VIEW {quote(EVERYTHING)} AS FROM {quote(NEW)}")
-        return
-    if model.history:
-        _create_empty(con, model)
-    else:
-        _state(at, "#state")
-        driving = next(read for read in model.reads if read.alias == model.driving)
-        key = source_table(work.plan, driving).key
-        fields = ", ".join(
-            f"{quote(name)} AS {quote(output)}" for name, output in zip(key, model.driving_key, strict=True)
-        )
-        con.execute(
-            f"CREATE TEMP TABLE {quote(CHANGED)} AS SELECT DISTINCT {fields} FROM {quote(f'#{model.driving}#versions')}"
-        )
-        using = ", ".join(map(quote, model.driving_key))
-        con.execute(
-            f"CREATE TEMP TABLE {quote(HELD)} AS SELECT {columns} FROM {quote('#state')} SEMI JOIN {quote(CHANGED)} "
-            f"USING ({using})"
-        )
-    if not needs_all:
-        con.execute(f"CREATE TEMP VIEW {quote(EVERYTHING)} AS FROM {quote(NEW)}")
-        return
-    if model.history:
-        _state(at, "#state")
-        kept = f"SELECT {columns} FROM {quote('#state')}"
-    else:
-        kept = f"SELECT {columns} FROM {quote('#state')} ANTI JOIN {quote(CHANGED)} USING ({using})"
-    con.execute(f"CREATE TEMP VIEW {quote(EVERYTHING)} AS {kept} UNION ALL FROM {quote(NEW)}")
-
-
-def _create_empty(con: "duckdb.DuckDBPyConnection", model: Model) -> None:
-    extra = () if model.key else _KEYLESS
-    body = ", ".join(f"{quote(column.name)} {column.type}" for column in (*held_columns(model), *extra))
-    con.execute(f"CREATE TEMP TABLE {quote(HELD)} ({body})")
-
-
-def _state(at: _Computing, view: str) -> None:
-    from catchwater.lake.read import create_state
-
-    model = at.model
-    batches = since_reset(at.log.batches(None, at.work.head.seq if at.work.head else None))
-    store = at.work.ports.stores["processed"]
-    create_state(at.con, view, store, batches, model.name, held_columns(model), model.key)
 
 
 def _targets(work: Work, inputs: Inputs) -> dict[str, str]:
@@ -254,7 +130,7 @@ def _targets(work: Work, inputs: Inputs) -> dict[str, str]:
     return found
 
 
-def _quarantined(at: _Computing, checked: Checked, bad: int) -> tuple[Draft, int]:
+def _quarantined(at: Computing, checked: Checked, bad: int) -> tuple[Draft, int]:
     """The rows left out, stored; a full model counts only those that its last batches hadn't left out already."""
     held = at.draft.position.get("quarantine")
     if not bad:
@@ -271,7 +147,7 @@ def _quarantined(at: _Computing, checked: Checked, bad: int) -> tuple[Draft, int
     return replace(at.draft, quarantine=Quarantined(stored.rows, stored.path), position=position), new
 
 
-def _newly_bad(at: _Computing, held: str) -> int:
+def _newly_bad(at: Computing, held: str) -> int:
     path = literal(str(at.work.ports.stores["processed"].fetch(held)))
     before = (
         f"SELECT DISTINCT \"where\", reason, text FROM read_json({path}, format = 'newline_delimited', columns = "
@@ -282,53 +158,3 @@ def _newly_bad(at: _Computing, held: str) -> int:
         f"AND b.reason = h.reason AND left(b.text, 60000) = left(h.text, 60000)"
     ).fetchone()
     return int(row[0]) if row else 0
-
-
-def _commit(at: _Computing, draft: Draft, counts: Counts) -> tuple[tuple[Manifest, ...], int]:
-    """The difference as one batch, or as several of which only the last is complete when it has too many rows."""
-    model, con = at.model, at.con
-    if at.work.reset:
-        draft = replace(draft, position=draft.position | {"reset": True})
-    total = counts.upserts + counts.removed
-    count = _count_after(at, counts)
-    _create_out(con, model)
-    committed: list[Manifest] = []
-    starts = range(0, max(total, 1), MAX_ROWS)
-    for part, start in enumerate(starts):
-        last = part == len(starts) - 1
-        file = _write(at, start, min(MAX_ROWS, total - start)) if total else None
-        one = replace(
-            draft,
-            part=part if len(starts) > 1 else None,
-            complete=last,
-            tables={model.name: _table(model, count if last else None, (file,) if file else ())},
-            quarantine=draft.quarantine if last else None,
-        )
-        committed.append(at.log.commit(one, committed[-1] if committed else at.work.head))
-        draft = replace(draft, position={k: v for k, v in draft.position.items() if k != "reset"})
-    return tuple(committed), total
-
-
-def _count_after(at: _Computing, counts: Counts) -> int:
-    if at.work.incremental:
-        return _count_before(at.work) + counts.added - counts.removed
-    row = at.con.execute(f"SELECT count(*) FROM {quote(NEW)}").fetchone()
-    return int(row[0]) if row else 0
-
-
-def _create_out(con: "duckdb.DuckDBPyConnection", model: Model) -> None:
-    """`#out`: what is written, in an order that depends on the rows alone."""
-    columns = ", ".join(quote(c.name) for c in (*held_columns(model), *(() if model.key else _KEYLESS)))
-    order = ", ".join(quote(name) for name in (model.key or [column.name for column in _KEYLESS]))
-    first = f"{quote(model.order)}, " if model.order else ""
-    con.execute(
-        f"CREATE TEMP VIEW {quote(OUT)} AS SELECT {columns}, false AS _removed FROM {quote(INTO + '_upserts')} "
-        f"UNION ALL SELECT {columns}, true FROM {quote(INTO + '_removed')} ORDER BY _removed DESC, {first}{order}"
-    )
-
-
-def _write(at: _Computing, start: int, rows: int) -> File:
-    path = at.folder / f"{at.model.name}-{start}.parquet"
-    part = f"LIMIT {rows} OFFSET {start}" if start or rows == MAX_ROWS else ""
-    at.con.execute(f"COPY (FROM {quote(OUT)} {part}) TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd)")
-    return at.log.stage(path, rows)

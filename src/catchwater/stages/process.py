@@ -12,9 +12,10 @@ from catchwater.lake.manifest import Manifest, Ref
 from catchwater.plan.plan import Model, Plan, Read, Step
 from catchwater.ports import Ports
 from catchwater.stages.checks import Broken
-from catchwater.stages.compute import Computed, Work, compute
+from catchwater.stages.compute import compute
 from catchwater.stages.inputs import table_reads, upstream, varies
 from catchwater.stages.outcome import Failure, Outcome, TableOutcome
+from catchwater.stages.work import Computed, Work
 
 
 def process(ports: Ports, plan: Plan, step: Step, run: str) -> Outcome:

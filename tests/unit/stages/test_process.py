@@ -9,7 +9,7 @@ from catchwater.lake import quarantine
 from catchwater.lake.log import Log
 from catchwater.lake.manifest import Manifest
 from catchwater.plan.plan import Step
-from catchwater.stages import compute
+from catchwater.stages import commit
 from catchwater.stages.process import process
 from tests.support.models import Bench, table
 
@@ -261,7 +261,7 @@ def test_validity_of_versions(bench: Bench) -> None:
 
 
 def test_a_series_of_batches_when_there_are_too_many_rows(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compute, "MAX_ROWS", 4)
+    monkeypatch.setattr(commit, "MAX_ROWS", 4)
     bench.write("d", "SELECT d FROM range(10) AS t(d)", "key: [d]")
     bench.process()
     assert [(m.part, m.complete, m.tables["d"].rows) for m in bench.log("d")] == [
@@ -272,14 +272,14 @@ def test_a_series_of_batches_when_there_are_too_many_rows(bench: Bench, monkeypa
 
 
 def test_killed_between_two_batches_of_a_series(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compute, "MAX_ROWS", 4)
+    monkeypatch.setattr(commit, "MAX_ROWS", 4)
     bench.write("d", "SELECT d FROM range(10) AS t(d)", "key: [d]")
-    commit = Log.commit
+    really = Log.commit
 
     def killed(self: Log, draft: object, after: Manifest | None) -> Manifest:
         if after is not None:
             raise KeyboardInterrupt
-        return commit(self, draft, after)  # type: ignore[arg-type]
+        return really(self, draft, after)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
         patch.setattr(Log, "commit", killed)

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from catchwater.plan.plan import Plan
-from catchwater.stages import compute
+from catchwater.stages import commit, compute
 from tests.support.models import Bench, table
 
 TABLE = table("t", {"k": "INTEGER", "K two": "VARCHAR", "a": "INTEGER", "b": "VARCHAR"}, ["k", "K two"])
@@ -103,15 +103,14 @@ def test_a_history_of_all_kinds() -> None:
 @pytest.mark.parametrize("broken", ["held", "counts"])
 def test_a_broken_variant_is_caught(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if broken == "held":  # forgets the rows that a deleted or filtered key had
-        real = compute._create_held
+        real = compute.create_held
 
-        def forgetful(at: Any, inputs: Any) -> None:
-            real(at, inputs)
-            at.con.execute('CREATE OR REPLACE TEMP TABLE kept AS FROM "#held" WHERE false')
+        def forgetful(at: Any) -> None:
+            real(at)
             if at.work.incremental and not at.model.history:
                 at.con.execute('DELETE FROM "#held"')
 
-        monkeypatch.setattr(compute, "_create_held", forgetful)
+        monkeypatch.setattr(compute, "create_held", forgetful)
     else:
-        monkeypatch.setattr(compute, "_count_before", lambda work: 0)
+        monkeypatch.setattr(commit, "count_before", lambda work: 0)
     assert _run(FIXED) != []

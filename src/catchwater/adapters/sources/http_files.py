@@ -62,7 +62,8 @@ class HttpFilesSource:
         known = Known(before.get("etag", ""), before.get("last_modified", "")) if same else None
         raw = work / f"file{_suffix(url)}"
         fetched = Fetcher(self._name, self._spec.private, limits).get(url, raw, known)
-        if fetched is None or (same and fetched.sha256 == before.get("sha256")):
+        shaped = before.get("kind") == "http_files" and before.get("schema") == identity["schema"]
+        if fetched is None or (shaped and fetched.sha256 == before.get("sha256")):
             return None
         position = identity | {
             "url": fetched.url,

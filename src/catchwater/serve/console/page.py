@@ -26,6 +26,7 @@ _POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 RUNS = 12
+NONE = "\u2013"
 
 
 class Console:
@@ -57,8 +58,10 @@ class Console:
         return Response(orjson.dumps(body, default=str), 200, {"Cache-Control": "no-store"}, "application/json")
 
     async def style(self, request: Request) -> Response:
-        text = files("catchwater.serve.console").joinpath("console.css").read_text()
-        return Response(text, 200, {"Cache-Control": "max-age=300"}, "text/css")
+        return _file("console.css", "text/css")
+
+    async def icon(self, request: Request) -> Response:
+        return _file("icon.svg", "image/svg+xml")
 
     async def _gathered(self, request: Request) -> dict[str, Any]:
         caller = self._authorize(request, "read")
@@ -73,10 +76,15 @@ class Console:
         return self._tables.described(job, self._tables.catalogs[None], None)
 
 
+def _file(name: str, media_type: str) -> Response:
+    data = files("catchwater.serve.console").joinpath(name).read_bytes()
+    return Response(data, 200, {"Cache-Control": "max-age=300"}, media_type)
+
+
 def duration(seconds: Any) -> str:
     """`41 s`, `12 m`, `3 h`, `2 d`; `0.4 s` below ten seconds."""
     if not isinstance(seconds, int | float):
-        return "–"
+        return NONE
     for size, unit in ((172800, "d"), (7200, "h"), (120, "m")):
         if seconds >= size:
             return f"{seconds / {'d': 86400, 'h': 3600, 'm': 60}[unit]:.0f} {unit}"
@@ -85,10 +93,12 @@ def duration(seconds: Any) -> str:
 
 def ago(then: Any, now: Any) -> str:
     """How long before `now` (both RFC 3339) it was; `in 3 m` for what is to come."""
+    if not isinstance(then, str) or not isinstance(now, str):
+        return NONE
     try:
         seconds = (_time(now) - _time(then)).total_seconds()
-    except (TypeError, ValueError, AttributeError):
-        return "–"
+    except (TypeError, ValueError):
+        return NONE
     return f"{duration(seconds)} ago" if seconds >= 0 else f"in {duration(-seconds)}"
 
 
@@ -97,7 +107,7 @@ def _time(text: str) -> datetime:
 
 
 def number(value: Any) -> str:
-    return f"{value:,}".replace(",", "\u202f") if isinstance(value, int) else "–"
+    return f"{value:,}".replace(",", "\u202f") if isinstance(value, int) else NONE
 
 
 @cache

@@ -1,0 +1,65 @@
+"""A model's difference written to files and committed to its log; what the difference is was found before."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from catchwater.lake.difference import Counts
+from catchwater.lake.manifest import MAX_ROWS, Draft, File, Manifest
+from catchwater.plan.plan import Model
+from catchwater.project.names import literal, quote
+from catchwater.stages.checks import NEW
+from catchwater.stages.inputs import held_columns
+from catchwater.stages.work import INTO, KEYLESS, OUT, Computing, count_before, table_batch
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+def commit(at: Computing, draft: Draft, counts: Counts) -> tuple[tuple[Manifest, ...], int]:
+    """The difference as one batch, or as several of which only the last is complete when it has too many rows."""
+    model, con = at.model, at.con
+    if at.work.reset:
+        draft = replace(draft, position=draft.position | {"reset": True})
+    total = counts.upserts + counts.removed
+    count = _count_after(at, counts)
+    _create_out(con, model)
+    committed: list[Manifest] = []
+    starts = range(0, max(total, 1), MAX_ROWS)
+    for part, start in enumerate(starts):
+        last = part == len(starts) - 1
+        file = _write(at, start, min(MAX_ROWS, total - start)) if total else None
+        one = replace(
+            draft,
+            part=part if len(starts) > 1 else None,
+            complete=last,
+            tables={model.name: table_batch(model, count if last else None, (file,) if file else ())},
+            quarantine=draft.quarantine if last else None,
+        )
+        committed.append(at.log.commit(one, committed[-1] if committed else at.work.head))
+        draft = replace(draft, position={k: v for k, v in draft.position.items() if k != "reset"})
+    return tuple(committed), total
+
+
+def _count_after(at: Computing, counts: Counts) -> int:
+    if at.work.incremental:
+        return count_before(at.work) + counts.added - counts.removed
+    row = at.con.execute(f"SELECT count(*) FROM {quote(NEW)}").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _create_out(con: "duckdb.DuckDBPyConnection", model: Model) -> None:
+    """`#out`: what is written, in an order that depends on the rows alone."""
+    columns = ", ".join(quote(c.name) for c in (*held_columns(model), *(() if model.key else KEYLESS)))
+    order = ", ".join(quote(name) for name in (model.key or [column.name for column in KEYLESS]))
+    first = f"{quote(model.order)}, " if model.order else ""
+    con.execute(
+        f"CREATE TEMP VIEW {quote(OUT)} AS SELECT {columns}, false AS _removed FROM {quote(INTO + '_upserts')} "
+        f"UNION ALL SELECT {columns}, true FROM {quote(INTO + '_removed')} ORDER BY _removed DESC, {first}{order}"
+    )
+
+
+def _write(at: Computing, start: int, rows: int) -> File:
+    path = at.folder / f"{at.model.name}-{start}.parquet"
+    part = f"LIMIT {rows} OFFSET {start}" if start or rows == MAX_ROWS else ""
+    at.con.execute(f"COPY (FROM {quote(OUT)} {part}) TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd)")
+    return at.log.stage(path, rows)
