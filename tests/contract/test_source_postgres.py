@@ -290,8 +290,12 @@ ALTERS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("change", ALTERS)
-@pytest.mark.parametrize("key", ["PRIMARY KEY", ""])
+KEYLESS = ("add with a default", "drop and add", "swap", "rewrite")
+
+
+@pytest.mark.parametrize(
+    ("change", "key"), [*((change, "PRIMARY KEY") for change in ALTERS), *((change, "") for change in KEYLESS)]
+)
 def test_a_table_changes_its_shape(db: Database, tmp_path: Path, change: str, key: str) -> None:
     db.run(
         "CREATE TYPE mood AS ENUM ('sad', 'ok')",
@@ -306,6 +310,48 @@ def test_a_table_changes_its_shape(db: Database, tmp_path: Path, change: str, ke
     db.run("DELETE FROM t WHERE id = 1")
     lake.ingest()
     assert_equal(lake, "t")
+
+
+def test_floats_are_compared_by_their_bits(db: Database, tmp_path: Path) -> None:
+    """0 and -0 are equal, and NaN equals itself, where contents are compared."""
+    db.run("CREATE TABLE t (id int PRIMARY KEY, v float8)", "INSERT INTO t VALUES (1, '0'), (2, 'NaN'), (3, NULL)")
+    lake = Lake(db, tmp_path)
+    lake.ingest()
+    db.run("ALTER TABLE t ADD COLUMN w float8")
+    assert lake.ingest().rows_out == 0
+    db.run("ALTER TABLE t DROP COLUMN w", "ALTER TABLE t RENAME COLUMN v TO x", "ALTER TABLE t ADD COLUMN v float8")
+    db.run("UPDATE t SET v = -x")
+    lake.ingest()
+    assert lake.rows("SELECT id, signbit(v) FROM t ORDER BY id", "t")[0] == (1, True)
+
+
+def test_a_table_that_is_too_large_for_a_batch_is_refused(
+    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_capture, "MOST_ROWS", 5)
+    db.run("CREATE TABLE t (id int PRIMARY KEY)", "INSERT INTO t SELECT generate_series(1, 6)")
+    with pytest.raises(SourceRefused, match=r"public\.t would give 6 rows"):
+        source(db.url()).capture(["t"], NOTHING, tmp_path)
+    assert source(db.url()).capture([], NOTHING, tmp_path) is None
+
+
+@pytest.mark.parametrize("key", ["PRIMARY KEY", ""])
+def test_rows_that_were_counted_and_not_read_are_missed(
+    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    """As when a partition is attached between two queries: each then sees another table."""
+    db.run(f"CREATE TABLE t (id int {key})", "INSERT INTO t VALUES (1)")
+    lake = Lake(db, tmp_path)
+    lake.ingest()
+    right = postgres_capture.Capture._sums
+
+    def wrong(self: postgres_capture.Capture, relations: Any) -> dict[str, postgres_capture.Sum]:
+        return {n: postgres_capture.Sum(s.count + 1, s.checksum) for n, s in right(self, relations).items()}
+
+    monkeypatch.setattr(postgres_capture.Capture, "_sums", wrong)
+    for held in (NOTHING, _held(lake, lake.log.head().position)):  # type: ignore[union-attr]
+        with pytest.raises(SourceBusy, match="1 rows instead of 2"):
+            lake.source.capture(["t"], held, tmp_path)
 
 
 def test_no_new_versions_for_a_column_without_values(db: Database, tmp_path: Path) -> None:
@@ -584,6 +630,14 @@ def test_what_is_asked_for_and_what_is_left_out(db: Database) -> None:
     )
     for word in ("sales.orders", "sales_orders", "orders"):
         assert [t.name for t in source(db.url(), [word]).describe()] == ["sales_orders"]
+    db.run(
+        "CREATE SCHEMA other",
+        "CREATE TABLE other.orders (id int)",
+        "CREATE TABLE sales.p (id int) PARTITION BY LIST (id)",
+    )
+    db.run("CREATE TABLE sales.leaf PARTITION OF sales.p DEFAULT")
+    with pytest.raises(SourceRefused, match=r"orders may be other\.orders and sales\.orders; leaf is a partition"):
+        source(db.url(), ["orders", "leaf"]).describe()
     with pytest.raises(SourceRefused, match=r"v is a view.*there is no table nope"):
         source(db.url(), ["v", "t", "nope"]).describe()
 

@@ -29,7 +29,7 @@ def _steps(project: Project, models: Sequence[Model]) -> tuple[Step, ...]:
         steps.append(step(f"process:{group}", "process", project.steps.process, models=members))
     everything = tuple(model.name for model in models)
     steps.append(step(f"load:{project.warehouse.kind}", "load", project.steps.load, models=everything))
-    if project.serve.api:
+    if project.serve.api or any(_listens(source) for source in project.sources.values()):
         steps.append(Step("serve:api", "serve"))
     steps.append(Step("serve:console", "serve"))
     return tuple(steps)

@@ -16,13 +16,15 @@ class Alerts:
     def __init__(self, plan: Plan, records: Records, notifier: Callable[[str], Notifier]) -> None:
         self._plan, self._records, self._notifier = plan, records, notifier
 
-    def review(self, run: int, outcomes: Sequence[Outcome], moved: bool) -> None:
-        """Failures that are new, recoveries of those that ended, quarantined rows, and a success if all went well."""
-        for outcome in outcomes:
-            if outcome.failed:
-                self._failure(run, outcome)
-            else:
-                self._recovery(run, outcome)
+    def step(self, run: int, outcome: Outcome) -> None:
+        """Note how a step went; tell of a failure that is new, and of the end of one."""
+        if outcome.failed:
+            self._failure(run, outcome)
+        else:
+            self._recovery(run, outcome)
+
+    def end(self, run: int, outcomes: Sequence[Outcome], moved: bool) -> None:
+        """Tell of quarantined rows, and of a success if all went well."""
         held = sum(outcome.quarantined for outcome in outcomes)
         if held:
             body = f"{held} rows were set aside with their reasons; the others went through.\n"

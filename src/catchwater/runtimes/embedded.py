@@ -131,8 +131,8 @@ def _shared(install: Path) -> Path:
             part.rename(target)
         except OSError:  # another process was first
             shutil.rmtree(part)
-    if target.stat().st_uid != 0:
-        raise EmbeddedFailed("this folder isn't root's", where=str(target), next_step=f"rm -r {target}")
+    if target.stat().st_uid != os.geteuid():
+        raise EmbeddedFailed("this folder isn't ours", where=str(target), next_step=f"rm -r {target}")
     return target / package.name / install.name
 
 

@@ -143,7 +143,7 @@ class Runtime:
             self._keep(report)
         else:
             self.records.forget(report.number)
-        self.alerts.review(report.number, outcomes, report.moved)
+        self.alerts.end(report.number, outcomes, report.moved)
         return report
 
     def _keep(self, report: RunReport) -> None:
@@ -208,6 +208,7 @@ class Runtime:
             self.records.log(run[0], "error", step.name, "a fault in Catchwater itself", fields)
             outcome = _failed(step, error, time.monotonic() - began)
         self._note(outcome, run[0])
+        self.alerts.step(run[0], outcome)
         self._progress.done(outcome)
         return outcome
 

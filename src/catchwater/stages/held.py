@@ -7,7 +7,7 @@ from catchwater.plan.plan import Model
 from catchwater.project.names import quote
 from catchwater.stages.checks import NEW
 from catchwater.stages.inputs import held_columns, since_reset, source_table
-from catchwater.stages.work import CHANGED, EVERYTHING, HELD, KEYLESS, STATE, Computing
+from catchwater.stages.work import CHANGED, EVERYTHING, FORMER, HELD, INTO, KEYLESS, STATE, Computing
 
 if TYPE_CHECKING:
     import duckdb
@@ -26,6 +26,30 @@ def create_held(at: Computing) -> None:
         _create_changed(at)
     kept = _kept(at) if at.work.incremental and any(check.kind == "unique" for check in model.checks) else ""
     con.execute(f"CREATE TEMP VIEW {quote(EVERYTHING)} AS {kept}FROM {quote(NEW)}")
+
+
+def forget(at: Computing) -> int:
+    """After a changed key: adds to the removed rows those of the former batches whose key, as it is now, is gone, for
+    a reader that has them still and doesn't begin anew. Returns how many."""
+    model, con = at.model, at.con
+    head = at.work.head
+    if head is None or not at.work.reset or not model.key or not head.tables[model.name].key:
+        return 0
+    former = head.tables[model.name]
+    columns = held_columns(model)
+    known = {column.name.lower() for column in columns}
+    lost = [c for c in former.schema if c.name in former.key and c.name.lower() not in known]
+    batches = since_reset(at.log.batches(None, head.seq))
+    store = at.work.ports.stores["processed"]
+    create_state(con, FORMER, store, batches, model.name, [*columns, *lost], former.key)
+    by = ", ".join(map(quote, model.key))
+    same = " AND ".join(f"f.{quote(name)} IS NOT DISTINCT FROM n.{quote(name)}" for name in model.key)
+    con.execute(
+        f"INSERT INTO {quote(INTO + '_removed')} BY NAME SELECT DISTINCT ON ({by}) {_columns(model)} "
+        f"FROM {quote(FORMER)} AS f ANTI JOIN {quote(NEW)} AS n ON {same} ORDER BY ALL"
+    )
+    row = con.execute(f"SELECT count(*) FROM {quote(INTO + '_removed')}").fetchone()
+    return int(row[0]) if row else 0
 
 
 def _kept(at: Computing) -> str:

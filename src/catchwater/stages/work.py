@@ -20,6 +20,7 @@ HELD = "#held"
 EVERYTHING = "#everything"
 CHANGED = "#changed"
 STATE = "#state"
+FORMER = "#former"
 INTO = "#difference"
 OUT = "#out"
 NO_CHANGE = Counts()

@@ -53,11 +53,17 @@ def outcome(step: str = "load:duckdb", message: str = "", quarantined: int = 0) 
     return Outcome(step, "load", batches=batches, failures=failures, quarantined=quarantined)
 
 
+def review(alerts: Alerts, run: int, outcomes: list[Outcome], moved: bool) -> None:
+    for each in outcomes:
+        alerts.step(run, each)
+    alerts.end(run, outcomes, moved)
+
+
 def test_a_failure_is_told_once_and_its_end_once(alerts: Alerts, inbox: Inbox) -> None:
     for run in (1, 2, 3):
-        alerts.review(run, [outcome(message="held by process 7")], False)
-    alerts.review(4, [outcome()], False)
-    alerts.review(5, [outcome()], False)
+        review(alerts, run, [outcome(message="held by process 7")], False)
+    review(alerts, 4, [outcome()], False)
+    review(alerts, 5, [outcome()], False)
     assert inbox.subjects == ["[shop] load:duckdb failed", "[shop] load:duckdb recovered"]
     to, first = inbox.notices[0]
     assert (to, first.event, first.run, first.step) == ("data@example.org", "failure", "1", "load:duckdb")
@@ -66,18 +72,18 @@ def test_a_failure_is_told_once_and_its_end_once(alerts: Alerts, inbox: Inbox) -
 
 
 def test_two_steps_are_two_conversations(alerts: Alerts, inbox: Inbox) -> None:
-    alerts.review(1, [outcome("a", "x"), outcome("b", "y")], False)
+    review(alerts, 1, [outcome("a", "x"), outcome("b", "y")], False)
     assert inbox.subjects == ["[shop] a failed", "[shop] b failed"]
 
 
 def test_quarantined_rows_and_success(alerts: Alerts, inbox: Inbox) -> None:
-    alerts.review(9, [outcome(quarantined=2)], True)
+    review(alerts, 9, [outcome(quarantined=2)], True)
     assert inbox.subjects == ["[shop] 2 rows quarantined", "[shop] run 9 done"]
     assert "catchwater runs 9 --quarantine" in inbox.notices[0][1].body
 
 
 def test_nothing_moved_is_no_success(alerts: Alerts, inbox: Inbox) -> None:
-    alerts.review(1, [outcome()], False)
+    review(alerts, 1, [outcome()], False)
     assert inbox.subjects == []
 
 
@@ -94,14 +100,14 @@ def test_staleness_is_told_once_and_its_end_once(alerts: Alerts, inbox: Inbox) -
 def test_only_the_events_asked_for(tmp_path: Path, inbox: Inbox) -> None:
     rules = (AlertRule("email", "a@example.org", ("success",)), AlertRule("webhook", "b", ("failure",)))
     alerts = Alerts(plan(*rules), Records(tmp_path), lambda kind: inbox)
-    alerts.review(1, [outcome(message="x")], False)
-    alerts.review(2, [outcome()], True)
+    review(alerts, 1, [outcome(message="x")], False)
+    review(alerts, 2, [outcome()], True)
     assert [to for to, _ in inbox.notices] == ["b", "a@example.org"]
 
 
 def test_an_alert_that_isn_t_taken_is_recorded(alerts: Alerts, inbox: Inbox, tmp_path: Path) -> None:
     inbox.down = True
-    alerts.review(1, [outcome(message="x")], False)
+    review(alerts, 1, [outcome(message="x")], False)
     found = Records(tmp_path).alerts()
     assert [(a["event"], a["error"]) for a in found] == [("failure", "the server refused")]
     assert "wasn't sent" in Records(tmp_path).logs(1, 10)[0]["message"]
@@ -109,10 +115,10 @@ def test_an_alert_that_isn_t_taken_is_recorded(alerts: Alerts, inbox: Inbox, tmp
 
 def test_a_failure_that_nobody_heard_of_is_told_again(alerts: Alerts, inbox: Inbox) -> None:
     inbox.down = True
-    alerts.review(1, [outcome(message="x")], False)
+    review(alerts, 1, [outcome(message="x")], False)
     inbox.down = False
-    alerts.review(2, [outcome(message="x")], False)
-    alerts.review(3, [outcome(message="x")], False)
+    review(alerts, 2, [outcome(message="x")], False)
+    review(alerts, 3, [outcome(message="x")], False)
     assert inbox.subjects == ["[shop] load:duckdb failed"]
 
 

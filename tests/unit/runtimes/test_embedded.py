@@ -70,6 +70,23 @@ def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
         embedded.installed("no_such_package")
 
 
+def test_a_copy_that_everybody_may_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wheel may be installed under a closed umask, and nobody has to run it."""
+    package = tmp_path / "closed" / "package"
+    (package / "install" / "bin").mkdir(parents=True)
+    (package / "install" / "bin" / "postgres").write_text("#!/bin/sh")
+    (package / "install" / "bin" / "postgres").chmod(0o700)
+    (tmp_path / "closed" / "package.libs").mkdir()
+    (tmp_path / "closed" / "package.libs" / "libpq.so").touch(0o600)
+    monkeypatch.setattr(embedded, "CACHE", tmp_path / "cache")
+    copy = embedded._shared(package / "install")
+    assert embedded._shared(package / "install") == copy
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "cache").rglob("*")}
+    assert modes["postgres"] == modes["install"] == modes["package.libs"] == 0o755
+    assert modes["libpq.so"] == 0o644
+    assert (copy.parent.parent / "package.libs" / "libpq.so").exists()
+
+
 def test_mail_is_kept_as_files(tmp_path: Path) -> None:
     message = EmailMessage()
     message["From"], message["To"], message["Subject"] = "a@example.org", "b@example.org", "é"

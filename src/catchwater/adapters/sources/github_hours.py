@@ -52,16 +52,17 @@ class RecordedHours:
     def after(self, last: datetime | None, now: datetime, work: Path) -> Iterator[Hour]:
         """The hours there are after `last`, oldest first."""
         root = self.folder.resolve()
-        path = (root / self.pattern.replace(PLACE, "\0")).resolve() if "\0" not in self.pattern else root
-        if not path.is_relative_to(root) or path == root:
+        place, _, file = self.pattern.rpartition("/")
+        inside = (root / place if place or not self.pattern.startswith("/") else Path("/")).resolve()
+        if not inside.is_relative_to(root):
             raise SourceRefused(
                 f"{self.pattern} lies outside the project",
                 where=self.name,
                 next_step="keep recorded files in the project's folder",
             )
+        before, after = file.split(PLACE)
         found = []
-        before, after = path.name.split("\0")
-        for each in path.parent.iterdir() if path.parent.is_dir() else ():
+        for each in inside.iterdir() if inside.is_dir() else ():
             middle = each.name[len(before) : len(each.name) - len(after)]
             start = read_hour(middle) if each.name == f"{before}{middle}{after}" else None
             if start is not None and each.resolve().is_relative_to(root) and (last is None or start > last):
