@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from catchwater.errors import Problem, ProjectError, UseError
-from catchwater.project import dangling, document, overlay, words
+from catchwater.project import confidential, dangling, document, overlay, words
 from catchwater.project.document import Entry, Spot, Value
 from catchwater.project.schema import Loaded, Project
 from catchwater.project.variables import read as read_variables
@@ -27,7 +27,7 @@ def load(folder: Path, environment: str = "local", variables: Mapping[str, str] 
     if tree is None:
         raise ProjectError(problems)
     base, environments, wrong = overlay.split(tree)
-    problems += wrong
+    problems += [*wrong, *confidential.problems(tree, folder)]
     merged: dict[str, Value] = {}
     found: dict[Problem, set[str]] = {}
     for name in environments:

@@ -86,6 +86,11 @@ def references(text: str) -> tuple[set[str], set[str]]:
     return {match[2] for match in matches if match[2]}, {match[3] for match in matches if match[3]}
 
 
+def replaced(text: str, by: str) -> str:
+    """`text` with `by` in place of every reference and `$$` as `$`."""
+    return _REFERENCE.sub(lambda match: "$" if match[1] else match[0] if match[4] else by, text)
+
+
 def resolve(
     text: str, variables: Mapping[str, str], secrets: Callable[[str], str] | None = None, where: str = ""
 ) -> str:

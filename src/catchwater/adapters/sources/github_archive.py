@@ -130,14 +130,14 @@ def _events(con: "duckdb.DuckDBPyConnection", repositories: Sequence[str]) -> No
         "WHEN e IS NULL THEN 'not a JSON object' "
         f"WHEN NOT coalesce({wanted('e.repo.name', repositories)}, true) THEN NULL "
         "WHEN coalesce(e.id, '') = '' THEN 'no id' "
-        "WHEN at IS NULL THEN 'no created_at that is a time' END AS reason "
-        "FROM (SELECT *, TRY_CAST(e.created_at AS TIMESTAMPTZ) AS at FROM (SELECT n, line, "
+        "WHEN happened IS NULL THEN 'no created_at that is a time' END AS reason "
+        "FROM (SELECT *, TRY_CAST(e.created_at AS TIMESTAMPTZ) AS happened FROM (SELECT n, line, "
         f"CASE WHEN json_valid(line) AND json_type(line) = 'OBJECT' THEN json_transform(line, {literal(_SHAPE)}) END "
         "AS e FROM lines))"
     )
     con.execute(
         "CREATE OR REPLACE TEMP TABLE fresh AS SELECT n, e.id AS id, e.type AS type, e.actor.login AS actor, "
-        "e.repo.name AS repo, e.org.login AS org, at AS created_at, e.public AS public, e.payload AS payload "
+        "e.repo.name AS repo, e.org.login AS org, happened AS created_at, e.public AS public, e.payload AS payload "
         "FROM events WHERE e IS NOT NULL AND reason IS NULL "
         f"AND coalesce({wanted('e.repo.name', repositories)}, false) AND e.id NOT IN (FROM {SEEN}) QUALIFY row_number() OVER (PARTITION BY e.id ORDER BY n) = 1"
     )
