@@ -7,6 +7,7 @@ from pathlib import Path
 from catchwater.errors import Problem
 from catchwater.project import variables
 from catchwater.project.document import Trail, Value
+from catchwater.project.text import substitute
 from catchwater.project.words import dotted
 
 MAX_BYTES = 1 << 20
@@ -77,11 +78,11 @@ def _models(tree: Value, folder: Path) -> Iterator[Problem]:
         if not path.is_file() or path.stat().st_size > MAX_BYTES:
             continue
         text = path.read_text("utf-8", errors="replace")
-        for name in sorted(hidden & variables.references(text)[0]):
-            before = text[: text.index("${" + name + "}")]
-            line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-            said = f"the variable {name} holds a login, and the plan holds a model's SQL"
-            yield Problem(path.relative_to(folder).as_posix(), line, column, said, "read another variable")
+        for offset, name in substitute(text, {})[1]:
+            if name in hidden:
+                line, column = text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
+                said = f"the variable {name} holds a login, and the plan holds a model's SQL"
+                yield Problem(path.relative_to(folder).as_posix(), line, column, said, "read another variable")
 
 
 def _hidden(tree: Value) -> Iterator[str]:

@@ -27,6 +27,12 @@ class Exposed:
         return next((column for column in self.columns if column.name == name), None)
 
     @property
+    def description(self) -> str:
+        if self.name == self.model.name:
+            return self.model.description
+        return f"The latest version in {self.model.name} per {', '.join(self.model.entity)}."
+
+    @property
     def relation(self) -> str:
         """What to select from: the rows that the role may see. The condition ends with its line, comment or not."""
         if not self.condition:

@@ -76,7 +76,7 @@ def _read(name: str, summary: str, content: dict[str, Any], *more: str, **rest: 
 def _rows(table: Exposed) -> dict[str, Any]:
     forms = {form.media_type.partition(";")[0]: {} for form in FORMATS.values()}
     rows = {"type": "array", "items": {"$ref": f"#/components/schemas/{_ref(table)}"}}
-    summary = table.model.description or f"Rows of {table.name}"
+    summary = table.description or f"Rows of {table.name}"
     own = [_filter(column) for column in table.columns]
     return _read(
         f"rows.{table.name}", summary, {**forms, **_content(rows)}, "400", "406", "410", parameters=[*_options(), *own]

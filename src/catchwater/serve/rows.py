@@ -240,7 +240,7 @@ def _description(table: Exposed, rows: int | None, version: int | None) -> dict[
     ]
     return {
         "name": table.name,
-        "description": table.model.description,
+        "description": table.description,
         "key": list(table.key),
         "columns": columns,
         "rows": rows,

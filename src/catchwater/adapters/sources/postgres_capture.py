@@ -113,18 +113,17 @@ class Capture:
 
     def _forward(self) -> None:
         """A replica that lags behind the one read last shows a past in which newer rows don't exist."""
-        then = self.held.position
-        if then and self._same_server() and (self.snapshot.xmax, self.snapshot.lsn) < (then["xmax"], then["lsn"]):
-            behind = self.snapshot.xmax < then["xmax"] or self.snapshot.lsn < then["lsn"]
-            if behind:
-                raise SourceBusy(
-                    f"this server is behind what was read at {then['at']}",
-                    where=self.where,
-                    next_step="wait until the replica has caught up, or read from the primary",
-                )
+        then, now = self.held.position, self.snapshot
+        if then and self._same_server() and (now.xmax < then["xmax"] or now.lsn < then["lsn"]):
+            raise SourceBusy(
+                f"this server is behind what was read at {then['at']}",
+                where=self.where,
+                next_step="wait until the replica has caught up, or read from the primary",
+            )
 
     def _sums(self, relations: Mapping[str, Relation]) -> dict[str, Sum]:
-        names_, sums = list(relations), {}
+        names_ = list(relations)
+        sums: dict[str, Sum] = {}
         for start in range(0, len(names_), SUMS_PER_QUERY):
             part = names_[start : start + SUMS_PER_QUERY]
             sql = " UNION ALL ".join(

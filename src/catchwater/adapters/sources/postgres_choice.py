@@ -68,13 +68,12 @@ def _named(relations: Sequence[Relation], wanted: Sequence[str], place: Address)
 
 def _called(relations: Sequence[Relation], name: str) -> list[Relation]:
     """By what the user may have written: schema.table, a table of public, our name for it, a table elsewhere."""
-    for match in (
-        lambda r: r.full == name,
-        lambda r: r.schema == "public" and r.table == name,
-        lambda r: r.name == name and not r.partition,
-        lambda r: r.table == name,
+    for found in (
+        [relation for relation in relations if relation.full == name],
+        [relation for relation in relations if relation.schema == "public" and relation.table == name],
+        [relation for relation in relations if relation.name == name and not relation.partition],
+        [relation for relation in relations if relation.table == name],
     ):
-        found = [relation for relation in relations if match(relation)]
         if found:
             return found
     return []

@@ -7,8 +7,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import find_spec
+from os import getpid
 from pathlib import Path
 from secrets import token_hex
+from tempfile import gettempdir
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
@@ -147,6 +149,7 @@ def _root() -> "duckdb.DuckDBPyConnection":
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
             "memory_limit": "256MB",
+            "temp_directory": str(Path(gettempdir()) / f"catchwater-{getpid()}"),
             "threads": 2,
             "preserve_insertion_order": False,
         }

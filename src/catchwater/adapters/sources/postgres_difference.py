@@ -94,7 +94,7 @@ class Table:
                 staged = self._fetch("")
             self._keep(f"FROM {_scan(staged)} AS f SEMI JOIN need ON {self._same('f', 'need')}")
             staged.unlink()
-        self._delete("server")
+        self._delete("keys", "server")
         return self.found
 
     def whole(self, held: Held) -> Found:
@@ -111,7 +111,7 @@ class Table:
             if column.type in ("FLOAT", "DOUBLE"):
                 same.append(f"signbit(f.{name}) IS NOT DISTINCT FROM signbit(held.{name})")
         self._keep(f"FROM {_scan(staged)} AS f ANTI JOIN held ON {' AND '.join(same)}")
-        self._delete(_scan(staged))
+        self._delete("held", _scan(staged))
         staged.unlink()
         return self.found
 
@@ -193,12 +193,18 @@ class Table:
             f"SELECT server.* FROM server ANTI JOIN keys ON {self._same('server', 'keys')}{again}"
         )
 
-    def _delete(self, server: str) -> None:
-        """The last values of held rows whose key isn't among the server's."""
-        self._keep(
-            f"SELECT held.*, 'delete' AS _op, {self._at} AS _at FROM held ANTI JOIN {server} AS s "
-            f"ON {self._on('held', 's')}"
+    def _delete(self, held: str, server: str) -> None:
+        """The last values of held rows whose key isn't among the server's; whole rows are read only for those."""
+        key = ", ".join(names.quote(name) for name in self.key)
+        self.con.execute(
+            f"CREATE OR REPLACE TEMP TABLE gone AS SELECT {key} FROM {held} AS h ANTI JOIN {server} AS s "
+            f"ON {self._on('h', 's')}"
         )
+        if self._count("gone"):
+            self._keep(
+                f"SELECT held.*, 'delete' AS _op, {self._at} AS _at FROM held SEMI JOIN gone "
+                f"ON {self._on('held', 'gone')}"
+            )
 
     def _complete(self, rows: int) -> None:
         """A partition attached after the snapshot shows in some queries only: then the reading begins again."""

@@ -74,7 +74,7 @@ _OPENS = {"API": "/v1/tables", "console": "/"}
 
 def draw(nodes: Sequence[Node], edges: Sequence[tuple[str, str]]) -> Drawing:
     """Rank = longest way from a source; within a rank, four sweeps put each node near the middle of its neighbours."""
-    ranks = _ranks([node.id for node in nodes], edges)
+    ranks = _ranks(nodes, edges)
     columns: dict[int, list[str]] = {}
     for node in nodes:
         columns.setdefault(ranks[node.id], []).append(node.id)
@@ -96,12 +96,15 @@ def draw(nodes: Sequence[Node], edges: Sequence[tuple[str, str]]) -> Drawing:
     return Drawing(tuple(found), tuple(edges), width + 2 * PAD, height + 2 * PAD)
 
 
-def _ranks(names: Sequence[str], edges: Sequence[tuple[str, str]]) -> dict[str, int]:
-    ranks = dict.fromkeys(names, 0)
-    for _ in names:  # a plan has no cycle; were there one, this would still end
+_LEAST = {"source": 0, "table": 1, "model": 2, "warehouse": 3, "exposure": 4}
+
+
+def _ranks(nodes: Sequence[Node], edges: Sequence[tuple[str, str]]) -> dict[str, int]:
+    ranks = {node.id: _LEAST[node.kind] for node in nodes}
+    for _ in nodes:  # a plan has no cycle; were there one, this would still end
         moved = False
         for one, two in edges:
-            if ranks[two] <= ranks[one] < len(names):
+            if ranks[two] <= ranks[one] < len(nodes) + 4:
                 ranks[two], moved = ranks[one] + 1, True
         if not moved:
             break
