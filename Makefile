@@ -42,8 +42,13 @@ static: setup
 proof: setup
 	$(PROOF) $(BIN)/pytest -m proof --timeout 1800 -rA
 
-bench: setup
-	$(BIN)/python bench/run.py
+bench: setup .bench/peers/made-from-lock
+	PYTHONPATH=. $(BIN)/python -m bench.run
+
+.bench/peers/made-from-lock: requirements/bench.txt
+	$(PYTHON) -m venv .bench/peers
+	.bench/peers/bin/pip --disable-pip-version-check --no-input install --quiet --require-hashes -r $<
+	touch $@
 
 docs: setup schema
 	$(BIN)/python tools/docs_check.py

@@ -9,5 +9,6 @@ from dlt.sources.sql_database import sql_table
 url, table, folder = sys.argv[1:]
 os.environ["DESTINATION__FILESYSTEM__BUCKET_URL"] = folder
 pipeline = dlt.pipeline("bench", pipelines_dir=f"{folder}-state", destination="filesystem", dataset_name="bench")
-rows = sql_table(credentials=url, table=table, backend="connectorx", reflection_level="minimal")
+driver = url.replace("postgresql://", "postgresql+psycopg2://")  # its metadata query goes through SQLAlchemy
+rows = sql_table(credentials=driver, table=table, backend="connectorx", reflection_level="minimal")
 pipeline.run(rows, loader_file_format="parquet", write_disposition="replace")

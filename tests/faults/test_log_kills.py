@@ -1,6 +1,5 @@
 """A writer that is killed, at every system call and at random moments, leaves a log that reads and a batch or none."""
 
-import os
 import random
 import subprocess
 import sys
@@ -8,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.support import proof
 
 from catchwater.adapters.stores.local import LocalStore
 from catchwater.errors import LakeError
@@ -15,7 +15,6 @@ from catchwater.lake.log import Log
 from catchwater.lake.read import verify
 
 ROOT = Path(__file__).resolve().parents[2]
-KILLS = int(os.environ.get("CATCHWATER_LOG_KILLS", "10"))
 NAME = "ingestion/s"
 
 
@@ -41,11 +40,23 @@ def announced(log: Path) -> dict[int, str]:
 
 
 def test_a_writer_killed_at_random_moments_leaves_a_whole_log(tmp_path: Path) -> None:
-    seed = int(os.environ.get("CATCHWATER_SEED", str(random.randrange(1 << 32))))
-    chosen, folder, log = random.Random(seed), tmp_path / "lake", tmp_path / "announced"
+    kill_often(tmp_path, 10)
+
+
+@pytest.mark.proof
+@pytest.mark.timeout(proof.KILLS * 12 + 120)
+def test_writers_killed_very_often_leave_whole_logs(tmp_path: Path) -> None:
+    for number in range(max(1, proof.KILLS // 25)):  # the longer a log, the longer it is read
+        (tmp_path / str(number)).mkdir()
+        kill_often(tmp_path / str(number), 25)
+
+
+def kill_often(home: Path, kills: int) -> None:
+    seed = proof.seed()
+    chosen, folder, log = random.Random(seed), home / "lake", home / "announced"
     note = f"CATCHWATER_SEED={seed}"
     log.touch()
-    for kill in range(KILLS):
+    for kill in range(kills):
         before = log.stat().st_size
         with start("loop", folder, log) as writer:
             deadline = time.monotonic() + 30
@@ -60,7 +71,7 @@ def test_a_writer_killed_at_random_moments_leaves_a_whole_log(tmp_path: Path) ->
         found, told = complete(folder), announced(log)
         assert told.items() <= found.items(), (note, kill)
         assert len(found) - len(told) <= kill + 1, (note, kill)
-    assert len(complete(folder)) >= KILLS
+    assert len(complete(folder)) >= kills
 
 
 @pytest.mark.parametrize("mode", ["points", "points-in-place"])

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from tests.support import proof
 from tests.support.commands import catchwater
 from tests.support.postgres import Database, db, postgres18  # noqa: F401
 
-PROOF_KILLS = int(os.environ.get("CATCHWATER_PROOF_KILLS", "100"))
 HISTORY = """/*---
 description: Every version of every order.
 key: [order_record_id]
@@ -28,8 +28,7 @@ def change(db: Database, chance: random.Random) -> None:
     low = chance.randrange(0, 3000)
     db.run(
         "BEGIN",
-        f"INSERT INTO orders SELECT g, 'c' || g, g FROM generate_series({low}, {low + 400}) g "
-        "ON CONFLICT DO NOTHING",
+        f"INSERT INTO orders SELECT g, 'c' || g, g FROM generate_series({low}, {low + 400}) g ON CONFLICT DO NOTHING",
         f"UPDATE orders SET total = total + 1 WHERE id BETWEEN {low} AND {low + chance.randrange(200)}",
         f"DELETE FROM orders WHERE id % 7 = {chance.randrange(7)} AND id > {low}",
         f"INSERT INTO notes SELECT 'n' || {chance.randrange(3)} FROM generate_series(1, {chance.randrange(4)})",
@@ -74,14 +73,13 @@ def test_killed_at_any_moment_it_is_exactly_once(project: Path, db: Database) ->
 
 
 @pytest.mark.proof
+@pytest.mark.timeout(proof.KILLS * 12 + 120)
 def test_killed_very_often_it_is_exactly_once(project: Path, db: Database) -> None:
-    kill_often(project, db, PROOF_KILLS)
+    kill_often(project, db, proof.KILLS)
 
 
 def kill_often(project: Path, db: Database, kills: int) -> None:
-    seed = int(os.environ.get("CATCHWATER_SEED", str(random.randrange(1 << 30))))
-    print(f"seed {seed}")
-    chance = random.Random(seed)
+    chance = random.Random(proof.seed())
     began = time.monotonic()
     assert catchwater("run", project).exit == 0
     assert catchwater("run", project).exit == 0

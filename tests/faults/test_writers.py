@@ -1,6 +1,5 @@
 """Writers at full speed while captures run: afterwards the lake is the source, and the usual watermark isn't."""
 
-import os
 import random
 import threading
 import time
@@ -11,11 +10,11 @@ from typing import Any
 import pytest
 from pg8000.native import Connection
 
+from tests.support import proof
 from tests.support.postgres import Database, Lake, assert_equal, db, postgres18
 
 __all__ = ["db", "postgres18"]
 
-SECONDS = float(os.environ.get("CATCHWATER_PROOF_SECONDS", "10"))
 WRITERS = 16
 SCHEMA = (
     "CREATE TABLE orders (id int PRIMARY KEY, v int, updated_at timestamptz NOT NULL DEFAULT now())",
@@ -127,9 +126,19 @@ class Watermark(threading.Thread):
             self.rows[number], self.last = v, at
 
 
-@pytest.mark.timeout(SECONDS * 6 + 120)
 def test_nothing_is_lost_under_writers_at_full_speed(db: Database, tmp_path: Path) -> None:
-    seed = int(os.environ.get("CATCHWATER_PROOF_SEED", random.randrange(10**6)))
+    capture_under_writers(db, tmp_path, 10)
+
+
+@pytest.mark.proof
+@pytest.mark.timeout(proof.SECONDS * 6 + 120)
+@pytest.mark.parametrize("number", range(proof.SEEDS))
+def test_nothing_is_lost_for_long(db: Database, tmp_path: Path, number: int) -> None:
+    capture_under_writers(db, tmp_path, proof.SECONDS)
+
+
+def capture_under_writers(db: Database, tmp_path: Path, seconds: float) -> None:
+    seed = proof.seed()
     db.run(*SCHEMA)
     stop = threading.Event()
     writers = [Writer(db.connect, number, seed, stop) for number in range(WRITERS)]
@@ -139,7 +148,7 @@ def test_nothing_is_lost_under_writers_at_full_speed(db: Database, tmp_path: Pat
     for thread in (*writers, usual):
         thread.start()
     try:
-        until = time.monotonic() + SECONDS
+        until = time.monotonic() + seconds
         while time.monotonic() < until:
             outcome = lake.ingest()
             captures += 1
@@ -155,7 +164,7 @@ def test_nothing_is_lost_under_writers_at_full_speed(db: Database, tmp_path: Pat
     here = dict(lake.rows("SELECT id, v FROM orders", "orders"))
     lost, ours = differences(there, usual.rows), differences(there, here)
     done = sum(writer.transactions for writer in writers)
-    print(f"seed {seed}: {done} transactions, {captures} captures; lake {ours}, watermark {lost}")
+    print(f"{seconds:.0f} s, {done} transactions, {captures} captures; lake {ours}, watermark {lost}")
     assert ours == {"missing": 0, "stale": 0, "ghosts": 0}, seed
     assert assert_equal(lake, "orders") == len(there)
     for table in ("lines", "notes"):

@@ -149,9 +149,9 @@ def _root() -> "duckdb.DuckDBPyConnection":
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
             "memory_limit": "256MB",
-            "temp_directory": str(Path(gettempdir()) / f"catchwater-{getpid()}"),
             "threads": 2,
             "preserve_insertion_order": False,
+            "temp_directory": str(Path(gettempdir()) / f"catchwater-postgres-{getpid()}"),
         }
     )
     con.load_extension(str(path))

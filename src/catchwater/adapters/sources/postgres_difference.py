@@ -3,25 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from catchwater.adapters.sources.postgres_catalog import Relation
 from catchwater.adapters.sources.postgres_connection import Session
-from catchwater.adapters.sources.postgres_select import (
-    Field,
-    is_odd,
-    row_hash,
-    select_here,
-    select_there,
-)
-from catchwater.errors import SourceBusy
+from catchwater.adapters.sources.postgres_select import Field, is_odd, row_hash, select_here, select_there
+from catchwater.errors import SourceBusy, SourceRefused
 from catchwater.ports import Held
 from catchwater.project import names
 
-if TYPE_CHECKING:
-    pass
-
+MOST_ODD_KEYS = 100_000
 KEYLESS = ("_version", "_occurrence")
 PARQUET = "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
 
@@ -71,13 +62,9 @@ class Table:
 
     def first(self) -> Found:
         """The whole table, nothing of it being held."""
-        if not self.relation.key:
-            staged = self._numbered(self._fetch(""))
-            self._keep(f"SELECT * REPLACE ('upsert' AS _op) FROM {_scan(staged)}")
-        else:
-            path = self._fetch("")
-            self._add(path, self.found.read)
+        staged = self._fetch("")
         self._complete(self.found.read)
+        self._add(staged if self.relation.key else self._numbered(staged), self.found.read)
         return self.found
 
     def delta(self, held: Held) -> Found:
@@ -227,8 +214,14 @@ class Table:
             row = f"ROW({', '.join(field.there for field in self.fields)})::text"
             found = self.session.rows(
                 f"SELECT concat_ws(' ', {key}, 'xmin=' || x.xmin) AS k, left({row}, 16384) AS r "
-                f"FROM {self.relation.rows_of} AS x WHERE {odd} ORDER BY 1 LIMIT 100001"
+                f"FROM {self.relation.rows_of} AS x WHERE {odd} ORDER BY 1 LIMIT {MOST_ODD_KEYS + 1}"
             )
+            if len(found) > MOST_ODD_KEYS:
+                raise SourceRefused(
+                    f"{self.relation.full} has over {MOST_ODD_KEYS:,} rows whose key its type can't hold",
+                    where=self.session.place.where,
+                    next_step="leave the table out with `tables:`, or give it another unique index",
+                )
             self.found.odd = [(str(key), str(row)) for key, row in found]
         return self.found.odd
 
