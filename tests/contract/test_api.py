@@ -192,9 +192,10 @@ def test_csv_tells_null_from_empty_and_keeps_every_digit(served: Served) -> None
 
 
 def test_arrow_and_ndjson_hold_the_same_rows(served: Served) -> None:
-    lines = served.client.get("/v1/tables/exact/rows.ndjson").text.splitlines(keepends=False)
-    assert json.loads("\n".join(lines)) == rows(served, "exact")[0]
-    found = pa.ipc.open_stream(served.client.get("/v1/tables/exact/rows.arrow").content).read_all().to_pylist()[0]
+    lines = served.client.get("/v1/tables/exact/rows.ndjson").text.split("\n")
+    assert [json.loads(line) for line in lines[:-1]] == rows(served, "exact")
+    data = served.client.get("/v1/tables/exact/rows.arrow?select=dec,huge,nested").content
+    found = pa.ipc.open_stream(data).read_all().to_pylist()[0]
     assert str(found["dec"]) == "1234567890123456789.123456789"
     assert found["huge"] == "-170141183460469231731687303715884105727"
     assert found["nested"]["in ner"] == [str(1 << 100), None]
@@ -289,7 +290,7 @@ def test_nulls_lists_and_patterns(served: Served) -> None:
     assert len(rows(served, paid="is.true")) == 30
     assert rows(served, country="in.()") == []
     assert len(rows(served, country="not.in.()")) == 60
-    assert {r["country"] for r in rows(served, country="like.*uo*")} == {'qu"ote'}
+    assert {r["country"] for r in rows(served, country="like.qu*")} == {'qu"ote'}
     assert {r["country"] for r in rows(served, country="ilike.gb")} == {"GB"}
     assert {r["country"] for r in rows(served, country="like._,_")} == {"a,b"}
     assert rows(served, country="like.\\*") == []
@@ -549,14 +550,14 @@ ASKED = [
 
 @pytest.mark.parametrize(("method", "url", "scope"), ASKED)
 def test_each_path_wants_its_scope(locked: Served, tokens: dict[str, str], method: str, url: str, scope: str) -> None:
-    def ask(headers: dict[str, str]) -> httpx.Response:
+    def ask(headers: dict[str, Any]) -> httpx.Response:
         body = b"{}" if method == "POST" else None
         return locked.client.request(method, url, content=body, headers={"Content-Type": "application/json", **headers})
 
     assert problem(ask({}), 401)
     assert "bearer" in ask({}).headers["www-authenticate"].lower()
-    for wrong in ("Bearer cw_wrong", "Bearer", "Basic !!", "Digest x", "Bearer \xff"):
-        assert ask({"Authorization": wrong.encode("latin-1").decode("latin-1")}).status_code == 401
+    for wrong in ("Bearer cw_wrong", "Bearer", "Basic !!", "Digest x", b"Bearer \xff"):
+        assert ask({"Authorization": wrong}).status_code == 401
     for name in ("read", "publish", "operate", "metrics"):
         answer = ask({"Authorization": f"Bearer {tokens[name]}"})
         assert (answer.status_code == 403) == (name != scope), (name, answer.text)
@@ -659,7 +660,7 @@ def test_runs_are_started_once_per_key(served: Served) -> None:
         problem(served.client.get(f"/v1/runs/{number}"), 404)
     problem(served.client.get("/v1/runs?limit=0"), 400, "limit")
     problem(served.client.get("/v1/runs?state=done"), 400, "state")
-    assert served.client.delete("/v1/runs").headers["allow"] == "HEAD, GET, POST"
+    assert set(served.client.delete("/v1/runs").headers["allow"].split(", ")) == {"HEAD", "GET", "POST"}
     problem(served.client.delete("/v1/runs"), 405)
 
 

@@ -7,12 +7,12 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.support import proof
 
 from catchwater.adapters.stores.local import LocalStore
 from catchwater.errors import LakeError
 from catchwater.lake.log import Log
 from catchwater.lake.read import verify
+from tests.support import proof
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "ingestion/s"

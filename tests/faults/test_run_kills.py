@@ -10,6 +10,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+
 from tests.support import proof
 from tests.support.commands import catchwater
 from tests.support.postgres import Database, db, postgres18  # noqa: F401

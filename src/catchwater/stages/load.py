@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from catchwater.errors import CatchwaterError, ChainBroken, GrantMissing
@@ -208,8 +207,7 @@ def _group(wake: _Wake, session: WarehouseSession, group: Group) -> tuple[Loaded
     uncounted = replace(wake, applied=[], rows={})
     try:
         session.prepare(group.models)
-        with suppress(ChainBroken):  # the log was replaced: what is new is then loaded from its beginning
-            _apply(uncounted, session, group.tables, seen)
+        _catch_up(uncounted, session, group.tables, seen)
         return _apply(wake, session, group.tables, group.cut), None
     except GrantMissing:
         raise
@@ -217,6 +215,16 @@ def _group(wake: _Wake, session: WarehouseSession, group: Group) -> tuple[Loaded
         failure = _failure(group.name, error)
     _apply(uncounted, session, group.tables, seen)
     return Loaded(), failure
+
+
+def _catch_up(wake: _Wake, session: WarehouseSession, models: Sequence[Model], seen: Cut) -> None:
+    """What can't be caught up with, since its log or its model was replaced, is loaded from a new beginning."""
+    try:
+        _apply(wake, session, models, seen)
+    except GrantMissing:
+        raise
+    except CatchwaterError as error:
+        wake.notes.append(f"the other file is brought up from the beginning: {error.message}")
 
 
 def _apply(wake: _Wake, session: WarehouseSession, models: Sequence[Model], cut: Cut) -> Loaded:
@@ -241,7 +249,8 @@ def _apply(wake: _Wake, session: WarehouseSession, models: Sequence[Model], cut:
 def _missing(
     wake: _Wake, session: WarehouseSession, model: Model, marker: tuple[int, str] | None, upto: tuple[int, str]
 ) -> Iterator[tuple[LoadBatch, Manifest]]:
-    """The batches after the marker; all of them, into emptied tables, when the marker isn't in the log."""
+    """The batches after the marker, into emptied tables when one of them begins the model anew or when the marker
+    isn't in the log."""
     log = wake.logs.log(_name(model))
     after = Ref(log.name, *marker) if marker else None
     try:
@@ -250,9 +259,14 @@ def _missing(
         session.reset(model)
         wake.notes.append(f"{model.name} is loaded anew: {error.message}")
         manifests = log.batches(None, upto[0])
+    anew = [manifest.seq for manifest in manifests if manifest.position.get("reset")]
+    if anew:
+        session.reset(model)
+        manifests = [manifest for manifest in manifests if manifest.seq >= anew[-1]]
     for manifest in manifests:
         files = tuple(paths(wake.logs.store, [manifest], model.name))
-        previous = manifest.previous.hash if manifest.previous else None
+        follows = manifest.previous if manifest.seq not in anew else None
+        previous = follows.hash if follows else None
         yield LoadBatch(model, manifest.seq, manifest.hash, previous, files), manifest
 
 

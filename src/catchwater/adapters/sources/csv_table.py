@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 ROWS = "new_rows"
 PROTECTED = "unreadable_keys"
+NEWLINE = r"\n"
 _NOTHING = "\x01\x02"
 _NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -90,31 +91,55 @@ def _order(path: Path, shape: FileShape, where: str) -> list[int]:
     return [declared.index(name) for name in found]
 
 
-def _options(shape: FileShape, columns: Sequence[str]) -> str:
+def _options(columns: Sequence[str], end: str, *, header: bool = False) -> str:
+    """`end` of lines is never left to be guessed: a return inside a field would be taken for one."""
     held = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in columns)
     return (
-        f"auto_detect = false, header = false, columns = {{{held}}}, nullstr = {literal(_NOTHING)}, "
-        f"strict_mode = true, max_line_size = {csv_lines.MAX_LINE * 4}"
+        f"auto_detect = false, header = {str(header).lower()}, columns = {{{held}}}, nullstr = {literal(_NOTHING)}, "
+        f"strict_mode = true, max_line_size = {csv_lines.MAX_LINE * 4}, new_line = '{end}'"
     )
 
 
 def _read_whole(con: "duckdb.DuckDBPyConnection", path: Path, shape: FileShape, order: Sequence[int]) -> bool:
-    """Read the file at once; False when DuckDB finds anything wrong in its form."""
+    """Read the file at once; False when anything is wrong in its form.
+
+    DuckDB drops an empty field too many, and a return that ends no line, without a word: hence a column more than
+    there are, in which nothing may stand, and none of those returns.
+    """
     import duckdb
 
+    end = _end(path)
+    if end is None:
+        return False
     marks = f"delim = {literal(shape.delimiter)}, quote = {literal(shape.quote)}, escape = {literal(shape.quote)}"
-    options = _options(shape, [f"t{number}" for number in order]).replace(
-        "header = false", f"header = {'true' if shape.header else 'false'}"
-    )
+    options = _options([*(f"t{number}" for number in order), "beyond"], end, header=shape.header)
     try:
         con.execute(
             "CREATE OR REPLACE TEMP TABLE texts AS SELECT NULL::BIGINT AS line, * "
-            f"FROM read_csv({literal(str(path))}, {options}, {marks})"
+            f"FROM read_csv({literal(str(path))}, {options}, {marks}, null_padding = true, parallel = false)"
         )
     except (duckdb.InvalidInputException, duckdb.ConversionException):
         return False
+    if count(con, f"SELECT count(*) FROM texts WHERE beyond IS NOT NULL OR t{order[-1]} IS NULL"):
+        return False
     _type(con, shape)
     return True
+
+
+def _end(path: Path) -> str | None:
+    """How lines end, as DuckDB spells it; None when not all of them end alike."""
+    returns = pairs = 0
+    last = b""
+    with path.open("rb") as file:
+        first = file.readline(csv_lines.MAX_LINE)
+        file.seek(0)
+        while data := file.read(1 << 20):
+            returns += data.count(b"\r")
+            pairs += data.count(b"\r\n") + (last == b"\r" and data[:1] == b"\n")
+            last = data[-1:]
+    if not returns:
+        return NEWLINE
+    return r"\r\n" if first.endswith(b"\r\n") and returns == pairs else None
 
 
 def _wrong(con: "duckdb.DuckDBPyConnection", shape: FileShape) -> bool:
@@ -127,7 +152,7 @@ def _read_by_line(con: "duckdb.DuckDBPyConnection", path: Path, shape: FileShape
     names = ["line", *(f"t{number}" for number in order)]
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE texts AS SELECT * REPLACE (line::BIGINT AS line) FROM read_csv("
-        f"{literal(str(good))}, {_options(shape, names)}, delim = ',', quote = '\"', escape = '\"')"
+        f"{literal(str(good))}, {_options(names, NEWLINE)}, delim = ',', quote = '\"', escape = '\"')"
     )
     _type(con, shape)
     texts = ", ".join(f"t{number}" for number in order)
