@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support.serving import House, Served, model, plan, serving
+from tests.support.serving import House, Runtime, Served, model, plan, serving
 
 ODD = ("Ünï cödé", "select", "a b", 'quo"te', "com,ma", "dot.desc", "(paren)")
 BIG = 400_000
@@ -467,6 +467,46 @@ def test_no_answer_mixes_two_versions(tmp_path: Path) -> None:
         assert made.readers == 0
 
 
+def test_the_warehouse_of_two_files_loads_while_it_is_read(tmp_path: Path) -> None:
+    import duckdb
+
+    from catchwater.adapters.warehouses.duckdb import DuckdbWarehouse
+    from catchwater.ports import LoadBatch, Settings
+    from catchwater.project.tables import Column
+
+    columns = (Column("id", "BIGINT"), Column("v", "INTEGER"), Column("at", "TIMESTAMP WITH TIME ZONE"))
+    made = model(House(), "t", ["id"], columns=columns)
+    warehouse = DuckdbWarehouse("w", None, Settings(tmp_path, tmp_path, "local", str), patience=10)
+
+    batches: list[LoadBatch] = []
+
+    def load(number: int) -> None:
+        path = tmp_path / f"{number}.parquet"
+        select = f"SELECT i AS id, {number} AS v, TIMESTAMPTZ '2024-01-01 00:00:00Z' AS at, FALSE AS _removed"
+        duckdb.execute(f"COPY ({select} FROM range(50000) r(i)) TO '{path}'")
+        batches.append(LoadBatch(made, number, f"h{number}", f"h{number - 1}" if number else None, (path,)))
+        with warehouse.load({"processed/t": (number, f"h{number}")}) as session:
+            session.prepare([made])
+            session.apply(batches)
+
+    with serving(plan([made]), warehouse, tmp_path) as running:
+        problem(running.client.get("/v1/tables/t/rows"), 503)
+        load(0)
+        first = running.client.get("/v1/tables/t/rows", params={"limit": 2, "at": "eq.2024-01-01T00:00:00"})
+        assert first.json()[1] == {"id": 1, "v": 0, "at": "2024-01-01T00:00:00Z"}
+        with running.client.stream("GET", "/v1/tables/t/rows.ndjson") as answer:
+            lines = answer.iter_lines()
+            next(lines)
+            load(1)
+            assert {json.loads(line)["v"] for line in lines} == {0}
+        second = running.client.get("/v1/tables/t/rows", params={"limit": 2})
+        assert {row["v"] for row in second.json()} == {1}
+        assert int(second.headers["data-version"]) == int(first.headers["data-version"]) + 1
+        problem(running.client.get(first.links["next"]["url"]), 410, "cursor")
+        assert running.client.get("/v1/tables").json()["tables"][0]["rows"] == 50_000
+    warehouse.close()
+
+
 # ---- whole tables
 
 
@@ -728,6 +768,22 @@ def test_webhooks_are_signed(locked: Served) -> None:
     problem(locked.client.post("/v1/webhooks/live", content=body + b" ", headers=headers), 401)
     problem(locked.client.post("/v1/webhooks/other", content=body, headers=headers), 404)
     problem(locked.client.post("/v1/webhooks/live", content=body, headers={"Content-Type": "text/xml"}), 415)
+
+
+def test_faults_are_problems_too(tmp_path: Path) -> None:
+    from catchwater.errors import GrantMissing, UseError, WarehouseBusy
+
+    runtime = Runtime()
+    with serving(plan([]), House(), tmp_path, runtime=runtime) as running:
+        for error, status in (
+            (GrantMissing("serve:api", "read", "secret/x"), 500),
+            (WarehouseBusy("held by process 7"), 503),
+            (UseError("not so"), 400),
+            (ZeroDivisionError("with a secret in it"), 500),
+        ):
+            runtime.fault = error
+            body = problem(running.client.get("/v1/runs"), status)
+            assert ("secret in it" not in body["detail"]) and body["detail"]
 
 
 def test_metrics_are_the_runtimes_own(served: Served) -> None:

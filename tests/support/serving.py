@@ -83,6 +83,7 @@ class Runtime:
     started: list[str | None] = field(default_factory=list)
     said: dict[str, Any] = field(default_factory=dict)
     past: list[dict[str, Any]] = field(default_factory=list)
+    fault: Exception | None = None
 
     def start_run(self, key: str | None) -> dict[str, Any]:
         if key == "elsewhere":
@@ -93,6 +94,8 @@ class Runtime:
         return {"number": self.started.index(key) + 1, "state": "running"}
 
     def runs(self, limit: int) -> list[dict[str, Any]]:
+        if self.fault:
+            raise self.fault
         return self.past[:limit]
 
     def run(self, number: int) -> dict[str, Any] | None:

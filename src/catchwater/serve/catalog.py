@@ -127,7 +127,9 @@ def _wrong_condition(where: str, condition: str, tables: Catalog) -> list[Proble
             try:
                 columns = ", ".join(f"{quote(c.name)} {c.type}" for c in _exposed(table.name, table.model).columns)
                 con.execute(f"CREATE TABLE {quote(table.name)} ({columns})")
-                con.execute(f"DESCRIBE SELECT 1 FROM {table.relation}")
+                found = con.execute(f"DESCRIBE SELECT (\n{condition}\n) AS c FROM {table.relation}").fetchall()
+                if found[0][1] != "BOOLEAN":
+                    problems.append(_problem(f"{where}.rows is {found[0][1]}, not a condition: {condition}"))
             except duckdb.Error as error:
                 problems.append(_problem(f"{where}.rows on {table.name}: {str(error).splitlines()[0]}"))
     return problems

@@ -4,13 +4,13 @@ import re
 from collections.abc import Iterator
 from datetime import date, datetime, time
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
 from catchwater.plan.plan import Model
+from catchwater.project.load import load
 from tests.support.examples import EXAMPLES, TOTESYS, plan_of, tables
 
 INT, TEXT, DATE, TIME, MONEY = "INTEGER", "VARCHAR", "DATE", "TIME", "DECIMAL(38,9)"
@@ -237,10 +237,13 @@ def test_the_calendar_has_every_day_that_facts_use(house: House) -> None:
     assert found[date(2024, 2, 26)]["day_of_week"] == 1
 
 
-def test_the_project_file_is_the_design_s(tmp_path: Path) -> None:
+def test_the_project_file_is_the_design_s() -> None:
     plan = plan_of("totesys")
     assert [(one.notify, one.to, one.events) for one in plan.alerts] == [
         ("email", "data@example.org", ("failure", "recovery", "stale"))
     ]
     assert plan.promise["freshness"] == "30 minutes"
-    assert any(trigger.kind == "schedule" and trigger.detail == "10 minutes" for trigger in plan.triggers)
+    assert any(trigger.kind == "schedule" and trigger.detail == "10 seconds" for trigger in plan.triggers)
+    for environment in ("dev", "prod"):
+        source = load(EXAMPLES / "totesys", environment, {}).project.sources["totesys"]
+        assert getattr(source, "every", None) == "10 minutes"

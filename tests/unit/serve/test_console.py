@@ -1,5 +1,6 @@
 """The console shows whatever the runtime says, and nothing of it becomes markup."""
 
+import itertools
 import re
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ def test_lineage_goes_from_left_to_right_without_overlaps() -> None:
     assert all(at[one].x < at[two].x for one, two in drawing.edges)
     assert at["m:dim_date"].x == at["m:dim_staff"].x
     places = sorted((node.x, node.y) for node in drawing.nodes)
-    for (x1, y1), (x2, y2) in zip(places, places[1:], strict=False):
+    for (x1, y1), (x2, y2) in itertools.pairwise(places):
         assert x1 != x2 or y2 - y1 >= HEIGHT
     assert all(node.x < drawing.width and node.y < drawing.height for node in drawing.nodes)
     crossings = _crossings(drawing)

@@ -104,23 +104,27 @@ def _read_whole(con: "duckdb.DuckDBPyConnection", path: Path, shape: FileShape, 
     """Read the file at once; False when anything is wrong in its form.
 
     DuckDB drops an empty field too many, and a return that ends no line, without a word: hence a column more than
-    there are, in which nothing may stand, and none of those returns.
+    there are, in which nothing may stand, and none of those returns. Where fields may be missing it drops a last
+    line with an open quote: hence the same number of rows from the strict reader, which refuses that.
     """
     import duckdb
 
     end = _end(path)
     if end is None:
         return False
+    names = [f"t{number}" for number in order]
     marks = f"delim = {literal(shape.delimiter)}, quote = {literal(shape.quote)}, escape = {literal(shape.quote)}"
-    options = _options([*(f"t{number}" for number in order), "beyond"], end, header=shape.header)
+    padded, strict = (
+        f"read_csv({literal(str(path))}, {_options(columns, end, header=shape.header)}, {marks}, {mode})"
+        for columns, mode in (([*names, "beyond"], "null_padding = true, parallel = false"), (names, "parallel = false"))
+    )
     try:
-        con.execute(
-            "CREATE OR REPLACE TEMP TABLE texts AS SELECT NULL::BIGINT AS line, * "
-            f"FROM read_csv({literal(str(path))}, {options}, {marks}, null_padding = true, parallel = false)"
-        )
+        con.execute(f"CREATE OR REPLACE TEMP TABLE texts AS SELECT NULL::BIGINT AS line, * FROM {padded}")
+        rows = count(con, f"SELECT count({names[0]}) FROM {strict}")
     except (duckdb.InvalidInputException, duckdb.ConversionException):
         return False
-    if count(con, f"SELECT count(*) FROM texts WHERE beyond IS NOT NULL OR t{order[-1]} IS NULL"):
+    sound = f"SELECT count(*) FROM texts WHERE beyond IS NULL AND {names[-1]} IS NOT NULL"
+    if count(con, sound) != rows or count(con, "SELECT count(*) FROM texts") != rows:
         return False
     _type(con, shape)
     return True
