@@ -103,13 +103,31 @@ def test_the_check_of_the_docs_finds_what_is_missing(tmp_path: Path, monkeypatch
     (tmp_path / "Makefile").write_text("demo:\n")
     page = tmp_path / "README.md"
     page.write_text(
-        "[a](no.md) [b](README.md#x) ![c](no.png) [d](https://x)\n```\n$ catchwater fly\nmake demo\nmake tea\n```\n"
+        "[a](no.md) [b](README.md#x) ![c](no.png) [d](https://x)\n```\n$ catchwater fly\nmake demo\nmake tea\n"
+        "$ catchwater run --al x\n$ catchwater query 'SELECT\n1' . --json # --no\ncatchwater query\n"
+        "catchwater keys list --help | cat --no\n$ catchwater runs --limit many\n```\n"
     )
     assert [line.split(": ")[1] for line in docs_check.dead_links(page)] == [
         "no.md leads nowhere",
         "no.png leads nowhere",
     ]
-    assert [line.split("`")[1] for line in docs_check.impossible(page)] == ["catchwater fly", "make tea"]
+    assert [line.split("README.md: ")[1] for line in docs_check.impossible(page)] == [
+        "`catchwater fly` doesn't exist",
+        "`make tea` doesn't exist",
+        "`catchwater run` No such option: --al",
+        "`catchwater query` Missing parameter: sql",
+        "`catchwater runs` Invalid value for '--limit': 'many' is not a valid int.",
+    ]
+
+
+def test_the_check_of_the_docs_finds_an_option_without_a_word() -> None:
+    text = docs_check.COMMANDS.read_text()
+    assert list(docs_check.options(text)) == []
+    cut = text.replace("--follow", "-f").replace("## keys list", "## keys")
+    assert list(docs_check.options(cut)) == [
+        "docs/commands.md has no section `## keys list`",
+        "docs/commands.md: `## logs` doesn't name --follow",
+    ]
 
 
 def test_the_tree_drawn_over_the_errors_is_the_tree() -> None:

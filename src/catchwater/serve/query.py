@@ -54,14 +54,16 @@ def page(table: Exposed, asked: Asked, render: Render, state: Sequence[Any] | in
         where.append(sql)
         values += more
     marks = [f"CAST({quote(o.column.name)} AS VARCHAR)" for o in order] if table.key and asked.limit else []
-    parts = [f"SELECT {', '.join([render(asked.columns), *marks])} FROM {table.relation}"]
+    parts = [f"FROM {table.relation}"]
     if where:
         parts.append("WHERE " + " AND ".join(f"({one})" for one in where))
-    if order:
-        parts.append("ORDER BY " + ", ".join(one.sql for one in order))
+    sort = "ORDER BY " + ", ".join(one.sql for one in order) if order else ""
     if asked.limit is not None:
-        parts.append(f"LIMIT {asked.limit + 1}" + (f" OFFSET {offset}" if offset else ""))
-    return Page(" ".join(parts), tuple(values), order, offset)
+        # the rows of the page first, and only those are rendered
+        cut = f"LIMIT {asked.limit + 1}" + (f" OFFSET {offset}" if offset else "")
+        parts = ["FROM (SELECT *", *parts, sort, cut, f") AS {quote(table.name)}"]
+    sql = " ".join([f"SELECT {', '.join([render(asked.columns), *marks])}", *parts, sort])
+    return Page(sql, tuple(values), order, offset)
 
 
 def _after(order: Sequence[Order], last: Sequence[str | None]) -> tuple[str, list[str | None]]:

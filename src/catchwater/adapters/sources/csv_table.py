@@ -1,6 +1,8 @@
 """From a CSV file to typed rows: DuckDB reads and casts; a value that its type can't hold exactly is refused."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +23,7 @@ ROWS = "new_rows"
 PROTECTED = "unreadable_keys"
 NEWLINE = r"\n"
 _NOTHING = "\x01\x02"
+_LAST = "\x01\x03"
 _NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _CLOCK = r"([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?)"
@@ -103,9 +106,9 @@ def _options(columns: Sequence[str], end: str, *, header: bool = False) -> str:
 def _read_whole(con: "duckdb.DuckDBPyConnection", path: Path, shape: FileShape, order: Sequence[int]) -> bool:
     """Read the file at once; False when anything is wrong in its form.
 
-    DuckDB drops an empty field too many, and a return that ends no line, without a word: hence a column more than
-    there are, in which nothing may stand, and none of those returns. Where fields may be missing it drops a last
-    line with an open quote: hence the same number of rows from the strict reader, which refuses that.
+    DuckDB drops an empty field too many, a last record with an open quote, and a return that ends no line, without a
+    word: hence a column more than there are, in which nothing may stand, a last row that must arrive, and none of
+    those returns.
     """
     import duckdb
 
@@ -114,20 +117,37 @@ def _read_whole(con: "duckdb.DuckDBPyConnection", path: Path, shape: FileShape, 
         return False
     names = [f"t{number}" for number in order]
     marks = f"delim = {literal(shape.delimiter)}, quote = {literal(shape.quote)}, escape = {literal(shape.quote)}"
-    padded, strict = (
-        f"read_csv({literal(str(path))}, {_options(columns, end, header=shape.header)}, {marks}, {mode})"
-        for columns, mode in (([*names, "beyond"], "null_padding = true, parallel = false"), (names, "parallel = false"))
-    )
+    options = _options([*names, "beyond"], end, header=shape.header)
     try:
-        con.execute(f"CREATE OR REPLACE TEMP TABLE texts AS SELECT NULL::BIGINT AS line, * FROM {padded}")
-        rows = count(con, f"SELECT count({names[0]}) FROM {strict}")
+        with _ended(path, shape.delimiter.join([_LAST] * len(names)), end):
+            con.execute(
+                f"CREATE OR REPLACE TEMP TABLE texts AS SELECT NULL::BIGINT AS line, * FROM read_csv("
+                f"{literal(str(path))}, {options}, {marks}, null_padding = true, parallel = false)"
+            )
     except (duckdb.InvalidInputException, duckdb.ConversionException):
         return False
-    sound = f"SELECT count(*) FROM texts WHERE beyond IS NULL AND {names[-1]} IS NOT NULL"
-    if count(con, sound) != rows or count(con, "SELECT count(*) FROM texts") != rows:
+    arrived = " AND ".join(f"{name} = {literal(_LAST)}" for name in names)
+    last = f"DELETE FROM texts WHERE rowid = (SELECT max(rowid) FROM texts) AND {arrived}"
+    if not count(con, last) or count(
+        con, f"SELECT count(*) FROM texts WHERE beyond IS NOT NULL OR {names[-1]} IS NULL"
+    ):
         return False
     _type(con, shape)
     return True
+
+
+@contextmanager
+def _ended(path: Path, record: str, end: str) -> Iterator[None]:
+    """The file with one more record at its end, for as long as the block lasts."""
+    size = path.stat().st_size
+    line = "\r\n" if end != NEWLINE else "\n"
+    with path.open("r+b") as file:
+        file.seek(size)
+        file.write(f"{line}{record}{line}".encode())
+    try:
+        yield
+    finally:
+        os.truncate(path, size)
 
 
 def _end(path: Path) -> str | None:
