@@ -90,15 +90,19 @@ class Wiring:
     def store(self, zone: str) -> Store:
         """The store of `ingestion` or `processed`."""
         if zone not in self._stores:
-            url = self.loaded.project.lake.url
-            if url and url.startswith("s3://"):
-                where = f"{url.rstrip('/')}/{getattr(self.loaded.project.lake, zone)}"
-                kind = adapter("store", "s3")
-                self._stores[zone] = kind(where, self.loaded.variables, self.state / "cache" / zone)
-            else:
-                folder = self.state / "lake" / getattr(self.loaded.project.lake, zone)
-                self._stores[zone] = adapter("store", "local")(folder)
+            self._stores[zone] = self.uncached(zone, self.state / "cache" / zone)
         return self._stores[zone]
+
+    def uncached(self, zone: str, copies: Path) -> Store:
+        """The store of a zone with another place for its copies; raises UseError for a lake that isn't on S3."""
+        lake = self.loaded.project.lake
+        name: str = getattr(lake, zone)
+        if not lake.url:
+            return adapter("store", "local")(self.state / "lake" / name)  # type: ignore[no-any-return]
+        url = self.settings().resolve(lake.url)
+        if not url.startswith("s3://"):
+            raise UseError("lake.url isn't on S3", next_step="write s3://bucket/prefix, or leave it out")
+        return adapter("store", "s3")(f"{url.rstrip('/')}/{name}", self.loaded.variables, copies)  # type: ignore[no-any-return]
 
     def engine(self) -> Engine:
         return adapter("engine", "duckdb")("duckdb", None, self.settings())  # type: ignore[no-any-return]

@@ -22,62 +22,19 @@ def query(
     """Read the warehouse as last published."""
     import duckdb
 
+    from catchwater.cli import rows
     from catchwater.runtimes.planning import open_project
 
     form = "json" if as_json else form
-    if form not in ("table", "csv", "json"):
-        raise UseError(f"--format {form} isn't known", next_step="use table, csv or json")
+    if form not in rows.FORMS:
+        raise UseError(f"--format {form} isn't known", next_step=f"use one of: {', '.join(rows.FORMS)}")
     wiring = open_project(project, env)
     with wiring.warehouse().read() as reading:
         try:
-            _print(reading.connection, sql, form)
+            rows.write(reading.connection, sql, form, sys.stdout)
         except duckdb.Error as error:
             raise WarehouseError(str(error).strip(), next_step="catchwater query 'SHOW TABLES'") from error
     wiring.close()
-
-
-def _print(con: Any, sql: str, form: str) -> None:
-    from catchwater.cli import show
-
-    result = con.execute(sql)
-    names = [column[0] for column in result.description or []]
-    if form == "table":
-        typer.echo(show.table(names, result.fetchall()))
-        return
-    if form == "csv":
-        import csv
-
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(names)
-        for rows in _chunks(result):
-            writer.writerows(rows)
-        return
-    first = True
-    sys.stdout.write("[")
-    for rows in _chunks(result):
-        for row in rows:
-            sys.stdout.write(("" if first else ",") + "\n  " + _json(dict(zip(names, row, strict=True))))
-            first = False
-    sys.stdout.write("]\n" if first else "\n]\n")
-
-
-def _json(row: dict[str, Any]) -> str:
-    import json
-
-    return json.dumps(row, ensure_ascii=False, default=_plain)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, bytes):
-        import base64
-
-        return base64.b64encode(value).decode()
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
-
-
-def _chunks(result: Any) -> Iterator[list[tuple[Any, ...]]]:
-    while rows := result.fetchmany(5000):
-        yield rows
 
 
 def status(project: ProjectFolder = Path(), env: Env = "local", as_json: Json = False) -> None:

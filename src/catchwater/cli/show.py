@@ -45,18 +45,35 @@ def report(done: RunReport, project: str) -> str:
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Aligned columns; NULL is shown as such."""
-    cells = [[_cell(value) for value in row] for row in rows]
-    widths = [max([len(name), *(len(row[i]) for row in cells)]) for i, name in enumerate(columns)]
-    head = "  ".join(name.ljust(width) for name, width in zip(columns, widths, strict=True))
-    rule = "  ".join("─" * width for width in widths)
-    body = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in cells]
-    return "\n".join([head.rstrip(), rule, *body])
+    cells = [[cell(value) for value in row] for row in rows]
+    wide = widths([columns, *cells])
+    return "\n".join(line(row, wide) for row in (columns, ["─" * width for width in wide], *cells))
 
 
-def _cell(value: Any) -> str:
+def widths(cells: Sequence[Sequence[str]]) -> list[int]:
+    """How wide each column is in a terminal, where 名 takes two places."""
+    from rich.cells import cell_len
+
+    return [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
+
+
+def line(cells: Sequence[str], wide: Sequence[int]) -> str:
+    from rich.cells import cell_len
+
+    filled = (text + " " * (width - cell_len(text)) for text, width in zip(cells, wide, strict=True))
+    return "  ".join(filled).rstrip()
+
+
+def cell(value: Any) -> str:
+    """One line, and nothing in it that a terminal would take for a command."""
     if value is None:
         return "NULL"
-    return str(value).replace("\n", "⏎")
+    text = str(value).replace("\n", "⏎")
+    return text if text.isprintable() else "".join(char if char.isprintable() else escaped(char) for char in text)
+
+
+def escaped(char: str) -> str:
+    return f"\\x{ord(char):02x}" if ord(char) < 256 else f"\\u{ord(char):04x}"
 
 
 def status(facts: Mapping[str, Any]) -> str:

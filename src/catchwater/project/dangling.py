@@ -13,6 +13,7 @@ from catchwater.project.words import dotted, nearest
 _ONE_TABLE = ("topic", "http_files")
 # `name: NAME` at the left edge of a model's head
 _HEAD_NAME = re.compile(rb"\s*/\*---(?:(?!---\*/).)*?^name:[ \t]*[\"']?([a-z_][a-z0-9_]*)", re.DOTALL | re.MULTILINE)
+_ZONE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _CLOUDS = ("aws", "google")
 
 
@@ -119,6 +120,24 @@ def _warehouse(tree: Value, folder: Path) -> Iterator[Problem]:
         yield _refuse(warehouse, ("warehouse",), "neither `url` nor `secret`", "write where the database is")
 
 
+def _lake(tree: Value, folder: Path) -> Iterator[Problem]:
+    url, lake = tree.at("lake", "url"), tree.at("lake")
+    if url is not None and isinstance(url.data, str) and not url.data.startswith(("s3://", "${")):
+        yield _refuse(url, ("lake", "url"), "a lake is a folder or on S3", "write s3://bucket/prefix, or leave it out")
+    taken: dict[str, str] = {}
+    for zone, usual in (("ingestion", "ingestion"), ("processed", "processed"), ("artifacts", "artifacts")):
+        name = _text(tree, "lake", zone) or usual
+        place = tree.at("lake", zone) or lake
+        if place is None:
+            return
+        if not _ZONE.fullmatch(name):
+            yield _refuse(place, ("lake", zone), "not the name of a zone", "write letters, digits, - and _")
+        elif name in taken:
+            said = f"'{name}' is also the name of {taken[name]}, and their logs would be one"
+            yield _refuse(place, ("lake", zone), said, "give each its own")
+        taken.setdefault(name, zone)
+
+
 def _place(tree: Value, folder: Path) -> Iterator[Problem]:
     place = tree.at("place")
     for stage, entry in place.entries().items() if place else ():
@@ -219,6 +238,7 @@ _CHECKS: tuple[Callable[[Value, Path], Iterator[Problem]], ...] = (
     _github,
     _source_names,
     _warehouse,
+    _lake,
     _place,
     _steps,
     _alerts,

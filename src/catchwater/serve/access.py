@@ -23,6 +23,9 @@ SCOPES = ("read", "publish", "operate", "metrics")
 _CHALLENGE = {"WWW-Authenticate": 'Bearer, Basic realm="catchwater", charset="UTF-8"'}
 
 
+_Held = list[dict[str, Any]]
+
+
 @dataclass(frozen=True)
 class Caller:
     """Who asks: the key's name, what it may do, and the role that narrows what it reads (None: all exposed)."""
@@ -37,7 +40,7 @@ class Keys:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._seen: tuple[tuple[int, int, int], list[dict[str, Any]]] | None = None
+        self._seen: tuple[tuple[int, int, int], _Held] | None = None
 
     def create(self, name: str, scopes: Sequence[str], role: str | None = None) -> str:
         """A new key, returned once and never again. Raises UseError for a name in use or an unknown scope."""
@@ -56,7 +59,7 @@ class Keys:
             })  # fmt: skip
         return token
 
-    def list(self) -> "list[dict[str, Any]]":
+    def list(self) -> _Held:
         """Name, scopes, role and time of creation of every key; no digest."""
         return [{k: v for k, v in key.items() if k != "sha256"} for key in self._read()]
 
@@ -76,7 +79,7 @@ class Keys:
                 found = Caller(key["name"], frozenset(key["scopes"]), key.get("role"))
         return found
 
-    def _read(self) -> "list[dict[str, Any]]":
+    def _read(self) -> _Held:
         try:
             info = self.path.stat()
         except FileNotFoundError:
@@ -84,7 +87,7 @@ class Keys:
         mark = (info.st_mtime_ns, info.st_size, info.st_ino)
         if self._seen is None or self._seen[0] != mark:
             try:
-                held = json.loads(self.path.read_bytes())["keys"]
+                held: _Held = json.loads(self.path.read_bytes())["keys"]
             except (ValueError, KeyError, TypeError) as error:
                 raise CatchwaterError(
                     "not a file of keys", where=self.path.name, next_step="remove it and create the keys again"
@@ -93,12 +96,12 @@ class Keys:
         return self._seen[1]
 
     @contextmanager
-    def _changing(self) -> "Iterator[list[dict[str, Any]]]":
+    def _changing(self) -> Iterator[_Held]:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.with_suffix(".lock").open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             self._seen = None
-            held = list(self._read())
+            held: _Held = [*self._read()]
             yield held
             staged = self.path.with_suffix(".new")
             staged.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from catchwater.project.names import quote
 from catchwater.project.tables import Column
 from catchwater.serve.catalog import Exposed
 from catchwater.serve.problems import Refusal
-from catchwater.serve.values import NESTED, kind, type_of
+from catchwater.serve.values import NESTED, kind, scale
 
 RESERVED = ("select", "order", "limit", "cursor")
 PAGE, MOST = 100, 10_000
@@ -250,5 +250,4 @@ def _checked(column: Column, value: str, parameter: str) -> str:
 def _fits(column: Column, value: str) -> bool:
     """Digits beyond the column's scale would be rounded to a value that nobody asked for."""
     match = _FIXED.fullmatch(value)
-    scale = int(dict(type_of(column.type).children)["scale"])
-    return match is not None and len((match[2] or "").rstrip("0")) <= scale
+    return match is not None and len((match[2] or "").rstrip("0")) <= scale(column)

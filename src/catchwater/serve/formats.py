@@ -1,5 +1,6 @@
 """The forms in which rows are sent, and which one a request wants; Arrow batches become bytes, never Python rows."""
 
+import io
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -68,8 +69,6 @@ def _csv(schema: "pa.Schema", batches: Batches) -> Iterator[bytes]:
 
 
 def _arrow(schema: "pa.Schema", batches: Batches) -> Iterator[bytes]:
-    import io
-
     import pyarrow as pa
 
     sink = io.BytesIO()
@@ -80,7 +79,7 @@ def _arrow(schema: "pa.Schema", batches: Batches) -> Iterator[bytes]:
     yield _drained(sink)
 
 
-def _drained(sink: "io.BytesIO") -> bytes:  # noqa: F821 (imported where it is used)
+def _drained(sink: io.BytesIO) -> bytes:
     data = sink.getvalue()
     sink.seek(0)
     sink.truncate()

@@ -74,7 +74,7 @@ def _read(name: str, summary: str, content: dict[str, Any], *more: str, **rest: 
 
 
 def _rows(table: Exposed) -> dict[str, Any]:
-    forms = {form.media_type.partition(";")[0]: {} for form in FORMATS.values()}
+    forms: dict[str, Any] = {form.media_type.partition(";")[0]: {} for form in FORMATS.values()}
     rows = {"type": "array", "items": {"$ref": f"#/components/schemas/{_ref(table)}"}}
     summary = table.description or f"Rows of {table.name}"
     own = [_filter(column) for column in table.columns]

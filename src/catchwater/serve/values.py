@@ -80,7 +80,7 @@ def _rendered(kind: "DuckDBPyType", value: str, leaf: Leaf, depth: int = 0) -> s
         return value if inner == item else f"list_transform({value}, lambda {item}: {inner})"
     if name == "map":
         return _map(kind, value, leaf, depth)
-    parts = [(field, f"{value}.{quote(field)}", child) for field, child in kind.children]
+    parts = [(field, f"{value}.{quote(field)}", child) for field, child in _fields(kind)]
     fields = [(field, spot, _rendered(child, spot, leaf, depth + 1)) for field, spot, child in parts]
     if all(spot == inner for _, spot, inner in fields):
         return value
@@ -99,6 +99,15 @@ def _map(kind: "DuckDBPyType", value: str, leaf: Leaf, depth: int) -> str:
 
 def _child(kind: "DuckDBPyType", number: int) -> Any:
     return kind.children[number][1]
+
+
+def _fields(kind: "DuckDBPyType") -> list[tuple[str, Any]]:
+    return list(kind.children)
+
+
+def scale(column: Column) -> int:
+    """Digits behind the point of a DECIMAL."""
+    return int(dict(_fields(type_of(column.type)))["scale"])
 
 
 def json_row(columns: tuple[Column, ...]) -> str:
@@ -141,7 +150,7 @@ def _schema(kind: "DuckDBPyType", is_json: bool = False) -> dict[str, Any]:
     if name in ("list", "array"):
         return {"type": ["array", "null"], "items": _schema(_child(kind, 0))}
     if name == "struct":
-        return {"type": ["object", "null"], "properties": {f: _schema(child) for f, child in kind.children}}
+        return {"type": ["object", "null"], "properties": {f: _schema(child) for f, child in _fields(kind)}}
     if name == "map":
         return {"type": ["object", "null"], "additionalProperties": _schema(_child(kind, 1))}
     if name in LARGE:

@@ -78,7 +78,8 @@ class Work:
             running = asyncio.get_running_loop().run_in_executor(self._threads, work, job)
             gone = asyncio.ensure_future(_gone(request.receive))
             try:
-                await asyncio.wait({running, gone}, timeout=self.timeout, return_when=asyncio.FIRST_COMPLETED)
+                waiting: set[asyncio.Future[Any]] = {running, gone}
+                await asyncio.wait(waiting, timeout=self.timeout, return_when=asyncio.FIRST_COMPLETED)
                 if running.done():
                     return running.result()
                 if gone.done():

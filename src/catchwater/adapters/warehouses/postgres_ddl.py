@@ -1,6 +1,6 @@
 """Tables and views of a Postgres warehouse: made, adopted or widened, and never dropped; no row is touched here."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from catchwater.adapters.warehouses.changes import Table, table_of
@@ -67,10 +67,12 @@ def stored(table: Table) -> str:
 
 
 class Preparation:
-    """What must be executed so that models can be loaded; `made` are the models whose table wasn't there."""
+    """What must be executed so that models can be loaded; `made` are the models whose table wasn't there.
 
-    def __init__(self, schema: str, there: Mapping[str, There]) -> None:
-        self._schema, self._there = quote(schema), there
+    `known` are the models loaded before."""
+
+    def __init__(self, schema: str, there: Mapping[str, There], known: Collection[str]) -> None:
+        self._schema, self._there, self._known = quote(schema), there, known
         self.statements: list[str] = []
         self.made: list[Model] = []
         self._differs: list[str] = []
@@ -150,13 +152,9 @@ class Preparation:
             self.statements.append(f"ALTER TABLE {self._schema}.{quote(name)} {', '.join(added)}")
 
     def _may_add(self, name: str, column: Column) -> bool:
-        return column.name in ("_op", "_at") or self.ours(name)
-
-    def ours(self, name: str) -> bool:
-        """Whether a model was loaded into this table before."""
-        return name.removeprefix("_catchwater_rows_").removesuffix("_current") in self.known or name in self.known
-
-    known: frozenset[str] = frozenset()
+        """A table that was loaded before is widened, one that is somebody's only by the two columns of a history."""
+        model = name.removeprefix("_catchwater_rows_")
+        return column.name in ("_op", "_at") or model in self._known or model.removesuffix("_current") in self._known
 
     def _hide(self, table: Table) -> None:
         """A view over the table of a model without key, its hidden columns left out."""

@@ -1,4 +1,4 @@
-"""Where a Postgres warehouse is and how it is reached through DuckDB; what its refusals mean; no table is known here."""
+"""Where a Postgres warehouse is and how it is reached through DuckDB; what its refusals mean; no table here."""
 
 import json
 import re
@@ -57,7 +57,9 @@ def place(spec: PostgresWarehouse, settings: Settings) -> Place:
         text = settings.resolve("${secret:" + spec.secret + "}")
     if not text:
         raise WarehouseError(
-            "neither url nor secret says where it is", where="warehouse", next_step="write warehouse: {kind: postgres, url: …}"
+            "neither url nor secret says where it is",
+            where="warehouse",
+            next_step="write warehouse: {kind: postgres, url: …}",
         )
     found = {_WORDS.get(key, key): value for key, value in _words(text.strip()).items()}
     parts = {key: value for key, value in found.items() if key in _PARTS and value}
@@ -81,7 +83,9 @@ def _words(text: str) -> dict[str, str]:
     except ValueError:
         pass
     raise WarehouseError(
-        "its address can't be understood", where="warehouse", next_step="write postgresql://user:password@host:5432/name"
+        "its address can't be understood",
+        where="warehouse",
+        next_step="write postgresql://user:password@host:5432/name",
     )
 
 
