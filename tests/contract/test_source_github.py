@@ -191,8 +191,8 @@ def test_hours_over_http_from_the_position_to_now(tmp_path: Path, monkeypatch: p
         assert [path for path, _ in server.asked[asked:]] == [f"/{hour(1)}.json.gz"]
         there[hour(1)] = event(100)
         assert held.run().rows_out == 1
+    held.source.now = lambda: NOW + timedelta(hours=3)  # type: ignore[attr-defined]
     with pytest.raises(SourceUnreachable):
-        held.source.now = lambda: NOW + timedelta(hours=3)  # type: ignore[attr-defined]
         held.run()
 
 
@@ -286,7 +286,7 @@ def test_an_empty_secret_signs_nothing(tmp_path: Path) -> None:
 )
 def test_a_delivery_needs_an_id_and_an_event(tmp_path: Path, delivery: str, event: str) -> None:
     _, source = webhook(tmp_path)
-    with pytest.raises(UseError, match="X-GitHub-(Delivery|Event) is missing or isn't"):
+    with pytest.raises(UseError, match=r"X-GitHub-(Delivery|Event) is missing or isn't"):
         source.accept(signed(b"{}", delivery, event), b"{}")
 
 
@@ -301,7 +301,7 @@ def test_signed_bodies_that_are_no_payload_are_quarantined(tmp_path: Path) -> No
     assert (outcome.rows_in, outcome.rows_out, outcome.quarantined) == (8, 2, 6)
     assert held.rows("delivery_id, action", order="delivery_id") == [("d4", "a+b"), ("d5", "opened")]
     assert sorted((each.where, each.reason[:9]) for each in held.refused()) == [
-        ("delivery d0", "not a JSO"), ("delivery d1", "not UTF-8"), ("delivery d2", "not a JSO"),
+        ("delivery d0", "not a JSO"), ("delivery d1", "not text:"), ("delivery d2", "not a JSO"),
         ("delivery d3", "not a JSO"), ("delivery d6", "not a JSO"), ("delivery d7", "not a JSO"),
     ]  # fmt: skip
 

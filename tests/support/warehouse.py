@@ -3,12 +3,16 @@
 import json
 import shutil
 from collections.abc import Mapping
+from importlib.resources import files
 from pathlib import Path
 
 import duckdb
 
-from catchwater.adapters.sources.postgres_connection import root
 from catchwater.project.names import literal, quote
+
+EXTENSION = str(
+    files("duckdb_extension_postgres_scanner") / f"extensions/v{duckdb.__version__}/postgres_scanner.duckdb_extension"
+)
 
 
 def published(folder: Path) -> Path:
@@ -22,8 +26,9 @@ def assert_same(folder: Path, url: str, tables: Mapping[str, str]) -> dict[str, 
     """Each table of the warehouse has the rows of its Postgres table (name → as SQL wants it there), value by value
     and as often, native types as such and all others as Postgres' text; name → rows."""
     found = {}
-    with root() as con:
-        con.execute("SET memory_limit = '1GB'")
+    with duckdb.connect(config={"memory_limit": "1GB", "threads": 2}) as con:
+        con.load_extension(EXTENSION)
+        con.execute("SET TimeZone = 'UTC'")
         con.execute(f"ATTACH {literal(url)} AS pg (TYPE postgres, READ_ONLY)")
         con.execute(f"ATTACH {literal(str(published(folder)))} AS held (READ_ONLY)")
         for name, table in tables.items():

@@ -89,6 +89,7 @@ def status(facts: Mapping[str, Any]) -> str:
     version = facts["warehouse"]["version"]
     shown = "nothing loaded yet" if version is None else f"version {version}"
     lines.append(f"{'load':<9}{facts['warehouse']['kind']}  {shown}")
+    lines += [f"{'wrong':<9}{_indent(problem)}" for problem in facts["problems"]]
     for failure in facts["failures"]:
         lines.append(f"{'failing':<9}{failure['step']} since {failure['since']}: {_indent(failure['message'])}")
     return "\n".join(lines)

@@ -13,7 +13,7 @@ from typing import Any
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS runs (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE, idempotency TEXT UNIQUE,
-  trigger TEXT, state TEXT, started TEXT, seconds REAL, pid INTEGER, quarantined INTEGER DEFAULT 0, report TEXT);
+  trigger TEXT, state TEXT, started TEXT, seconds REAL, process TEXT, quarantined INTEGER DEFAULT 0, report TEXT);
 CREATE TABLE IF NOT EXISTS steps (name TEXT PRIMARY KEY, last TEXT, last_ok TEXT, failing_since TEXT,
   failures INTEGER DEFAULT 0, message TEXT, next_step TEXT, run INTEGER);
 CREATE TABLE IF NOT EXISTS alerts (id INTEGER PRIMARY KEY, at TEXT, event TEXT, step TEXT, subject TEXT, notify TEXT,
@@ -39,7 +39,8 @@ class Records:
         self._path = state / "runs.sqlite"
         self._local = threading.local()
         with self._write() as db:
-            db.executescript(_TABLES)
+            for statement in _TABLES.split(";"):
+                db.execute(statement)
 
     def _db(self) -> sqlite3.Connection:
         if not hasattr(self._local, "db"):
@@ -77,8 +78,8 @@ class Records:
                     return row["number"], row["id"], False
             run = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
             cursor = db.execute(
-                "INSERT INTO runs (id, idempotency, trigger, state, started, pid) VALUES (?, ?, ?, 'running', ?, ?)",
-                [run, idempotency, trigger, utc(), os.getpid()],
+                "INSERT INTO runs (id, idempotency, trigger, state, started, process) VALUES (?, ?, ?, 'running', ?, ?)",
+                [run, idempotency, trigger, utc(), _process(os.getpid())],
             )
             return int(cursor.lastrowid or 0), run, True
 
@@ -176,7 +177,7 @@ class Records:
 def _run(row: sqlite3.Row) -> dict[str, Any]:
     report = json.loads(row["report"]) if row["report"] else {}
     state = row["state"]
-    if state == "running" and not _alive(row["pid"]):
+    if state == "running" and row["process"] != _process(int(row["process"].split("/")[0])):
         state = "interrupted"
     return {
         "number": row["number"],
@@ -191,11 +192,17 @@ def _run(row: sqlite3.Row) -> dict[str, Any]:
     }
 
 
-def _alive(pid: int) -> bool:
+def _process(pid: int) -> str:
+    """A process by its number and, where the system tells it, its start: numbers are given again."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
-        return False
+        return ""
     except PermissionError:
-        return True
-    return True
+        return str(pid)
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return str(pid)
+    return f"{pid}/{fields[19]}/{boot}"

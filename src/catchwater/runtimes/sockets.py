@@ -9,8 +9,8 @@ from catchwater.errors import UseError
 def bind(host: str, port: int) -> tuple[socket.socket, bool]:
     """A listening socket, and whether it is reachable from this machine only; raises UseError by address."""
     try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return _listening(socket.socket(family, kind), address), _is_loopback(address)
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return _listening(socket.socket(family, kind, protocol), address), _is_loopback(address)
     except OSError as error:
         raise UseError(
             f"can't listen on {host}:{port}: {error.strerror}", next_step="choose another: --port 0 takes a free one"

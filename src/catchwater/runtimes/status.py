@@ -1,37 +1,50 @@
 """How fresh, how many, what fails: one plain dict, read off the logs and the index; it changes nothing."""
 
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
+from catchwater.errors import CatchwaterError
 from catchwater.lake.log import Log
 from catchwater.lake.manifest import Manifest
 from catchwater.plan.plan import Model, Plan
 from catchwater.project.names import seconds
+from catchwater.ports import Store, Version
 from catchwater.runtimes.records import Records, utc
 from catchwater.wiring import Wiring
 
+READERS = 8
+
 
 def status(plan: Plan, wiring: Wiring, records: Records) -> dict[str, Any]:
-    """The shape that the console, the API and `catchwater status` share (docs/decisions/0006-serve.md)."""
-    steps = records.steps()
-    heads = _heads(plan, wiring)
-    version = wiring.warehouse().version()
+    """The shape that the console, the API and `catchwater status` share (docs/decisions/0006-serve.md).
+
+    A log or a warehouse that can't be read is one of `problems`; the rest is answered all the same.
+    """
+    steps = _steps(plan, records)
+    heads, problems = _heads(plan, wiring)
+    version, refused = _version(wiring)
     loaded = {log: at[0] for log, at in version.cut.items()} if version else {}
-    promised = plan.promise.get("freshness")
-    limit = seconds(str(promised)) if promised else None
+    limit = _promised(plan)
+    ages = {source["name"]: source for source in freshness(plan, records)}
     return {
         "project": plan.project,
         "environment": plan.environment,
         "now": utc(),
         "promise": {"freshness_seconds": limit},
         "running": any(run["state"] == "running" for run in records.runs(5)),
-        "sources": [_source(plan, source.name, heads, steps, limit) for source in plan.sources],
-        "models": [_model(model, heads, steps) for model in plan.models],
+        "sources": [
+            _source(plan, source.name, heads, steps, problems) | ages[source.name] for source in plan.sources
+        ],
+        "models": [_model(model, heads, steps, problems) for model in plan.models],
         "warehouse": {
             "kind": plan.warehouse["kind"],
             "version": version.number if version else None,
             "cut": loaded,
+            "error": refused,
         },
+        "problems": [*problems.values(), *([refused] if refused else [])],
         "failures": _failures(steps),
         "quarantined_rows": sum(head.quarantine.rows for head in heads.values() if head.quarantine),
         "triggers": [
@@ -42,11 +55,68 @@ def status(plan: Plan, wiring: Wiring, records: Records) -> dict[str, Any]:
     }
 
 
-def _heads(plan: Plan, wiring: Wiring) -> dict[str, Manifest]:
-    logs = [("ingestion", source.name) for source in plan.sources]
-    logs += [("processed", model.name) for model in plan.models if model.materialized != "view"]
-    found = ((f"{zone}/{name}", Log(wiring.store(zone), f"{zone}/{name}").head()) for zone, name in logs)
-    return {name: head for name, head in found if head}
+def freshness(plan: Plan, records: Records) -> list[dict[str, Any]]:
+    """{name, freshness_seconds, stale} of each source, from the records alone.
+
+    The age is that of the oldest success among the steps from the source to the warehouse; None before the first.
+    """
+    steps, limit = _steps(plan, records), _promised(plan)
+    found = []
+    for source in plan.sources:
+        log = f"ingestion/{source.name}"
+        groups = {model.group for model in plan.models if any(read.log == log for read in model.reads)}
+        path = [f"ingest:{source.name}", *(f"process:{group}" for group in groups), f"load:{plan.warehouse['kind']}"]
+        ages = [_age(steps.get(part, {}).get("last_ok")) for part in path]
+        known = [age for age in ages if age is not None]
+        age = max(known) if len(known) == len(ages) else None
+        scheduled = any(t.step == path[0] and t.kind == "schedule" for t in plan.triggers)
+        stale = bool(scheduled and limit is not None and age is not None and age > limit)
+        found.append({"name": source.name, "freshness_seconds": age, "stale": stale})
+    return found
+
+
+def _promised(plan: Plan) -> float | None:
+    promised = plan.promise.get("freshness")
+    return seconds(str(promised)) if promised else None
+
+
+def _steps(plan: Plan, records: Records) -> dict[str, dict[str, Any]]:
+    """What is known of the plan's steps; those of an earlier plan are nobody's concern."""
+    known = records.steps()
+    return {step.name: known[step.name] for step in plan.steps if step.name in known}
+
+
+def _heads(plan: Plan, wiring: Wiring) -> tuple[dict[str, Manifest], dict[str, str]]:
+    """The newest batch of every log that has one, and what is wrong with the logs that can't be read."""
+    names = [f"ingestion/{source.name}" for source in plan.sources]
+    names += [f"processed/{model.name}" for model in plan.models if model.materialized != "view"]
+    heads: dict[str, Manifest] = {}
+    problems: dict[str, str] = {}
+    try:
+        stores = {zone: wiring.store(zone) for zone in ("ingestion", "processed")}
+    except CatchwaterError as error:
+        return {}, {"": str(error)}
+    with ThreadPoolExecutor(READERS) as pool:
+        for name, found in zip(names, pool.map(lambda name: _head(stores[name.split("/")[0]], name), names), strict=True):
+            if isinstance(found, CatchwaterError):
+                problems[name] = f"{name}: {found}"
+            elif found is not None:
+                heads[name] = found
+    return heads, problems
+
+
+def _head(store: Store, name: str) -> Manifest | CatchwaterError | None:
+    try:
+        return Log(store, name).head()
+    except CatchwaterError as error:
+        return error
+
+
+def _version(wiring: Wiring) -> tuple[Version | None, str | None]:
+    try:
+        return wiring.warehouse().version(), None
+    except CatchwaterError as error:
+        return None, str(error)
 
 
 def _age(at: str | None) -> float | None:
@@ -56,37 +126,29 @@ def _age(at: str | None) -> float | None:
 
 
 def _source(
-    plan: Plan, name: str, heads: dict[str, Manifest], steps: dict[str, dict[str, Any]], limit: float | None
+    plan: Plan, name: str, heads: Mapping[str, Manifest], steps: Mapping[str, Any], problems: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Freshness is the age of the oldest success among the steps from this source to the warehouse."""
     log = f"ingestion/{name}"
     head = heads.get(log)
     source = plan.source(name)
-    step = steps.get(f"ingest:{name}", {})
-    groups = {model.group for model in plan.models if any(read.log == log for read in model.reads)}
-    path = [f"ingest:{name}", *(f"process:{group}" for group in groups), f"load:{plan.warehouse['kind']}"]
-    ages = [_age(steps.get(part, {}).get("last_ok")) for part in path]
-    scheduled = any(t.step == f"ingest:{name}" and t.kind == "schedule" for t in plan.triggers)
-    known = [age for age in ages if age is not None]
-    age = max(known) if len(known) == len(ages) and known else None
     return {
         "name": name,
         "kind": source.kind,
         "tables": [table.name for table in source.tables],
         "seq": head.seq if head else None,
         "last_commit": head.committed if head else None,
-        "freshness_seconds": age,
-        "stale": bool(scheduled and limit is not None and age is not None and age > limit),
         "next": None,
-        "error": step.get("message"),
+        "error": steps.get(f"ingest:{name}", {}).get("message") or problems.get(log),
     }
 
 
-def _model(model: Model, heads: dict[str, Manifest], steps: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    head = heads.get(f"processed/{model.name}")
+def _model(
+    model: Model, heads: Mapping[str, Manifest], steps: Mapping[str, Any], problems: Mapping[str, str]
+) -> dict[str, Any]:
+    log = f"processed/{model.name}"
+    head = heads.get(log)
     table = head.tables.get(model.name) if head else None
-    step = steps.get(f"process:{model.group}", {})
-    message = step.get("message") or ""
+    message = steps.get(f"process:{model.group}", {}).get("message") or ""
     return {
         "name": model.name,
         "rows": table.count if table else None,
@@ -94,7 +156,7 @@ def _model(model: Model, heads: dict[str, Manifest], steps: dict[str, dict[str, 
         "group": model.group,
         "seq": head.seq if head else None,
         "last_commit": head.committed if head else None,
-        "failing": message if model.name in message else None,
+        "failing": message if model.name in message else problems.get(log),
     }
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from catchwater.errors import LakeError
+from catchwater.lake import quarantine
 from catchwater.lake.log import Log
+from catchwater.lake.manifest import Manifest
 from catchwater.lake.read import verify as verify_files
 from catchwater.plan.plan import Plan
 from catchwater.ports import Store
@@ -35,8 +37,21 @@ def _log(store: Store, name: str, copies: Path) -> tuple[dict[str, Any], list[st
             counts["files"] += len(files)
             counts["bytes"] += sum(file.bytes for file in files)
             problems += [str(problem) for problem in verify_files(store, manifest)]
+            problems += _set_aside(store, manifest)
             shutil.rmtree(copies, ignore_errors=True)  # one batch at a time has its copies here
     except LakeError as error:
         problems.append(str(error))
     return {"log": name, **counts}, problems
 
+
+
+def _set_aside(store: Store, manifest: Manifest) -> list[str]:
+    """What is wrong with the rows in quarantine, whose count alone was committed."""
+    if manifest.quarantine is None:
+        return []
+    try:
+        for _ in quarantine.read(store, manifest.quarantine):
+            pass
+    except LakeError as error:
+        return [str(error)]
+    return []

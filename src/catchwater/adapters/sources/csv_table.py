@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from catchwater.adapters.sources import csv_lines
 from catchwater.adapters.sources.csv_lines import Bad
-from catchwater.adapters.sources.scratch import count
+from catchwater.adapters.sources.scratch import count, exactly
 from catchwater.errors import SourceRefused
 from catchwater.ports import Refused
 from catchwater.project.declared_files import FileShape
@@ -99,7 +99,7 @@ def _options(columns: Sequence[str], end: str, *, header: bool = False) -> str:
     held = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in columns)
     return (
         f"auto_detect = false, header = {str(header).lower()}, columns = {{{held}}}, nullstr = {literal(_NOTHING)}, "
-        f"strict_mode = true, max_line_size = {csv_lines.MAX_LINE * 4}, new_line = '{end}'"
+        f"strict_mode = true, max_line_size = {csv_lines.MAX_LINE * 4}, new_line = '{end}', compression = 'none'"
     )
 
 
@@ -122,7 +122,7 @@ def _read_whole(con: "duckdb.DuckDBPyConnection", path: Path, shape: FileShape, 
         with _ended(path, shape.delimiter.join([_LAST] * len(names)), end):
             con.execute(
                 f"CREATE OR REPLACE TEMP TABLE texts AS SELECT NULL::BIGINT AS line, * FROM read_csv("
-                f"{literal(str(path))}, {options}, {marks}, null_padding = true, parallel = false)"
+                f"{exactly(path)}, {options}, {marks}, null_padding = true, parallel = false)"
             )
     except (duckdb.InvalidInputException, duckdb.ConversionException):
         return False
@@ -176,7 +176,7 @@ def _read_by_line(con: "duckdb.DuckDBPyConnection", path: Path, shape: FileShape
     names = ["line", *(f"t{number}" for number in order)]
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE texts AS SELECT * REPLACE (line::BIGINT AS line) FROM read_csv("
-        f"{literal(str(good))}, {_options(names, NEWLINE)}, delim = ',', quote = '\"', escape = '\"')"
+        f"{exactly(good)}, {_options(names, NEWLINE)}, delim = ',', quote = '\"', escape = '\"')"
     )
     _type(con, shape)
     texts = ", ".join(f"t{number}" for number in order)

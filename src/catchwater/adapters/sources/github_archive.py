@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from catchwater.adapters.sources.github_table import wanted
-from catchwater.adapters.sources.scratch import count, select_list, to_parquet
+from catchwater.adapters.sources.scratch import count, exactly, select_list, to_parquet
 from catchwater.adapters.sources.unpack import unpack
 from catchwater.errors import SourceRefused
 from catchwater.ports import Refused
@@ -90,9 +90,9 @@ def _lines(con: "duckdb.DuckDBPyConnection", plain: Path, clean: Path) -> tuple[
 def _read_lines(con: "duckdb.DuckDBPyConnection", plain: Path) -> None:
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE lines AS SELECT row_number() OVER () AS n, line FROM read_csv("
-        f"{literal(str(plain))}, columns = {{line: 'VARCHAR'}}, auto_detect = false, header = false, "
+        f"{exactly(plain)}, columns = {{line: 'VARCHAR'}}, auto_detect = false, header = false, compression = 'none', "
         f"delim = '\x01\x02', quote = '', escape = '', nullstr = '\x01\x03', parallel = false, "
-        f"max_line_size = {MAX_LINE}, strict_mode = false)"
+        f"new_line = '\\n', max_line_size = {MAX_LINE}, strict_mode = false)"
     )
 
 
@@ -128,7 +128,7 @@ def _events(con: "duckdb.DuckDBPyConnection", repositories: Sequence[str]) -> No
     con.execute(
         "CREATE OR REPLACE TEMP TABLE events AS SELECT *, CASE "
         "WHEN e IS NULL THEN 'not a JSON object' "
-        f"WHEN NOT coalesce({wanted('e.repo.name', repositories)}, true) THEN NULL "
+        f"WHEN NOT coalesce({wanted('e.repo.name', repositories)}, false) THEN NULL "
         "WHEN coalesce(e.id, '') = '' THEN 'no id' "
         "WHEN happened IS NULL THEN 'no created_at that is a time' END AS reason "
         "FROM (SELECT *, TRY_CAST(e.created_at AS TIMESTAMPTZ) AS happened FROM (SELECT n, line, "

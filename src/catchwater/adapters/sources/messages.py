@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from catchwater.adapters.sources.embedded_topic import MAX_BYTES, Message
-from catchwater.adapters.sources.scratch import select_list, to_parquet
+from catchwater.adapters.sources.scratch import exactly, select_list, to_parquet
 from catchwater.errors import MissingExtra, Problem, ProjectError
 from catchwater.ports import Refused
 from catchwater.project.declared import MESSAGE_ID, TIME, MessageShape
@@ -188,7 +188,7 @@ def typed(con: "duckdb.DuckDBPyConnection", found: Sorted, shape: MessageShape) 
     con.execute(
         f"CREATE TABLE typed AS SELECT n, i, t, b, {fields}, coalesce({', '.join([*reasons, 'NULL'])}) AS reason "
         f"FROM (SELECT *, CASE WHEN json_valid(b) THEN json_transform(b, {literal(wanted)}) END AS s FROM read_json("
-        f"{literal(str(found.staged))}, format = 'newline_delimited', maximum_object_size = {MAX_OBJECT}, "
+        f"{exactly(found.staged)}, format = 'newline_delimited', maximum_object_size = {MAX_OBJECT}, "
         "columns = {n: 'BIGINT', i: 'VARCHAR', t: 'BIGINT', b: 'VARCHAR'}))"
     )
 

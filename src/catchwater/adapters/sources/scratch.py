@@ -31,6 +31,11 @@ def scratch(work: Path) -> "Iterator[duckdb.DuckDBPyConnection]":
         yield con
 
 
+def exactly(path: Path) -> str:
+    """A path as an SQL literal in which DuckDB finds no pattern."""
+    return literal("".join(f"[{char}]" if char in "*?[" else char for char in str(path)))
+
+
 def select_list(table: TableSchema, at: str, version: str, op: str = "upsert") -> str:
     """The columns of a captured file (ports.Captured); `at` and `version` are SQL expressions."""
     fields = ", ".join(quote(name) for name in table.names)

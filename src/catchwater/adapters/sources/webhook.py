@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 from catchwater.adapters.sources.embedded_topic import Message
 from catchwater.adapters.sources.github_table import wanted
 from catchwater.adapters.sources.messages import MAX_OBJECT, TEXT_KEPT
-from catchwater.adapters.sources.scratch import select_list, to_parquet
+from catchwater.adapters.sources.scratch import exactly, select_list, to_parquet
 from catchwater.errors import UseError
 from catchwater.ports import Refused
 from catchwater.project.names import literal
@@ -58,9 +58,9 @@ def stage(messages: Sequence[Message], table: TableSchema, path: Path) -> list[R
             event, _, body = message.body.partition(b"\n")
             try:
                 text = _payload(body).decode("utf-8")
-            except UnicodeDecodeError as error:
+            except ValueError as error:
                 shown = body[:TEXT_KEPT].decode("utf-8", "backslashreplace")
-                refused.append(Refused(table.name, _where(message), f"not UTF-8: byte {error.start}", shown))
+                refused.append(Refused(table.name, f"delivery {message.message_id}", f"not text: {error}", shown))
                 continue
             line = {
                 "n": message.number,
@@ -73,15 +73,12 @@ def stage(messages: Sequence[Message], table: TableSchema, path: Path) -> list[R
     return refused
 
 
-def _where(message: Message) -> str:
-    return f"delivery {message.message_id}"
-
-
 def _payload(body: bytes) -> bytes:
     """The JSON of a delivery, also of one sent as a form."""
     if not body.startswith(b"payload="):
         return body
-    return parse_qs(body.decode("utf-8"), max_num_fields=10)["payload"][0].encode()
+    form = parse_qs(body.decode("utf-8"), keep_blank_values=True, max_num_fields=10)
+    return form["payload"][0].encode()
 
 
 def write(
@@ -98,7 +95,7 @@ def write(
     repositories, held = choice
     con.execute(
         "CREATE TABLE deliveries AS SELECT *, CASE WHEN json_valid(b) AND json_type(b) = 'OBJECT' "
-        f"THEN json_transform(b, {literal(_SHAPE)}) END AS e FROM read_json({literal(str(staged))}, "
+        f"THEN json_transform(b, {literal(_SHAPE)}) END AS e FROM read_json({exactly(staged)}, "
         f"format = 'newline_delimited', maximum_object_size = {max(MAX_OBJECT, MAX_BYTES * 6)}, columns = "
         "{n: 'BIGINT', i: 'VARCHAR', t: 'BIGINT', event: 'VARCHAR', b: 'VARCHAR'})"
     )
