@@ -6,10 +6,12 @@ import sqlite3
 import threading
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from catchwater.errors import CatchwaterError
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS runs (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE, idempotency TEXT UNIQUE,
@@ -38,9 +40,19 @@ class Records:
         state.mkdir(parents=True, exist_ok=True)
         self._path = state / "runs.sqlite"
         self._local = threading.local()
-        with self._write() as db:
-            for statement in _TABLES.split(";"):
-                db.execute(statement)
+        try:
+            with self._write() as db:
+                for statement in _TABLES.split(";"):
+                    db.execute(statement)
+                if "process" not in {row["name"] for row in db.execute("PRAGMA table_info(runs)")}:
+                    db.execute("ALTER TABLE runs ADD COLUMN process TEXT")
+        except sqlite3.DatabaseError as error:
+            self.close()
+            raise CatchwaterError(
+                f"the records of runs can't be used: {error}",
+                where=str(self._path),
+                next_step=f"see that the disk has room, or move it away (it holds history alone): mv {self._path} /tmp/",
+            ) from error
 
     def _db(self) -> sqlite3.Connection:
         if not hasattr(self._local, "db"):
@@ -112,11 +124,15 @@ class Records:
                 [run, utc(), level, step, message, json.dumps(fields, default=str)],
             )
 
-    def logs(self, run: int | None, limit: int, after: int = 0) -> list[dict[str, Any]]:
+    def logs(self, run: int | None, limit: int) -> list[dict[str, Any]]:
         """The newest `limit` lines in order, of one run or of all."""
-        sql = "SELECT * FROM logs WHERE id > ? AND (? IS NULL OR run = ?) ORDER BY id DESC LIMIT ?"
-        rows = self._db().execute(sql, [after, run, run, limit]).fetchall()
-        return [dict(row) | {"fields": json.loads(row["fields"])} for row in reversed(rows)]
+        sql = "SELECT * FROM logs WHERE ?1 IS NULL OR run = ?1 ORDER BY id DESC LIMIT ?2"
+        return [_line(row) for row in reversed(self._db().execute(sql, [run, limit]).fetchall())]
+
+    def logs_after(self, run: int | None, after: int) -> list[dict[str, Any]]:
+        """Every line with an id above `after`, in order."""
+        sql = "SELECT * FROM logs WHERE id > ?2 AND (?1 IS NULL OR run = ?1) ORDER BY id"
+        return [_line(row) for row in self._db().execute(sql, [run, after])]
 
     def succeeded(self, step: str) -> dict[str, Any] | None:
         """Note a success; the step's open failure, when this ends one."""
@@ -174,10 +190,14 @@ class Records:
         return {row["name"]: row["value"] for row in self._db().execute("SELECT * FROM totals ORDER BY name")}
 
 
+def _line(row: sqlite3.Row) -> dict[str, Any]:
+    return dict(row) | {"fields": json.loads(row["fields"])}
+
+
 def _run(row: sqlite3.Row) -> dict[str, Any]:
     report = json.loads(row["report"]) if row["report"] else {}
     state = row["state"]
-    if state == "running" and row["process"] != _process(int(row["process"].split("/")[0])):
+    if state == "running" and not _alive(row["process"]):
         state = "interrupted"
     return {
         "number": row["number"],
@@ -192,14 +212,17 @@ def _run(row: sqlite3.Row) -> dict[str, Any]:
     }
 
 
+def _alive(process: str | None) -> bool:
+    return bool(process) and _process(int(str(process).split("/")[0])) == process
+
+
 def _process(pid: int) -> str:
     """A process by its number and, where the system tells it, its start: numbers are given again."""
     try:
-        os.kill(pid, 0)
+        with suppress(PermissionError):  # somebody else's process is one too
+            os.kill(pid, 0)
     except ProcessLookupError:
         return ""
-    except PermissionError:
-        return str(pid)
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()

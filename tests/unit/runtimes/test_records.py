@@ -82,7 +82,9 @@ def test_log_lines_come_back_in_order_and_are_capped(tmp_path: Path, monkeypatch
     records.log(99, "info", "", "of another run", {})
     assert [line["message"] for line in records.logs(number, 2)] == ["line 4", "line 5"]
     assert records.logs(None, 1)[0]["message"] == "of another run"
-    assert records.logs(number, 10, after=records.logs(number, 10)[-1]["id"]) == []
+    last = records.logs(number, 10)
+    assert records.logs_after(number, last[-1]["id"]) == []
+    assert records.logs_after(number, last[1]["id"]) == last[2:]
     records.end(number, ended())
     assert [line["message"] for line in records.logs(None, 10)] == ["line 3", "line 4", "line 5", "of another run"]
 

@@ -139,7 +139,8 @@ def _events(con: "duckdb.DuckDBPyConnection", repositories: Sequence[str]) -> No
         "CREATE OR REPLACE TEMP TABLE fresh AS SELECT n, e.id AS id, e.type AS type, e.actor.login AS actor, "
         "e.repo.name AS repo, e.org.login AS org, happened AS created_at, e.public AS public, e.payload AS payload "
         "FROM events WHERE e IS NOT NULL AND reason IS NULL "
-        f"AND coalesce({wanted('e.repo.name', repositories)}, false) AND e.id NOT IN (FROM {SEEN}) QUALIFY row_number() OVER (PARTITION BY e.id ORDER BY n) = 1"
+        f"AND coalesce({wanted('e.repo.name', repositories)}, false) AND e.id NOT IN (FROM {SEEN}) "
+        "QUALIFY row_number() OVER (PARTITION BY e.id ORDER BY n) = 1"
     )
 
 
