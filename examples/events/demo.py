@@ -72,8 +72,8 @@ def inputs(folder: Path) -> Iterator[Inputs]:
     resumed = (folder / ".catchwater" / "topics.sqlite").exists()
     topic = EmbeddedTopic(folder / ".catchwater", "events")
 
-    def more(number: int) -> None:
-        first = EVENTS + (number - 2) * MORE
-        topic.publish(messages(first, MORE))
+    def more(_: int) -> None:
+        before = EVENTS + SENT_TWICE + len(BROKEN)
+        topic.publish(messages(EVENTS + max(topic.newest() - before, 0), MORE))
 
     yield Inputs({}, () if resumed else (("events", published()),), more=more, expect_quarantined=len(BROKEN))

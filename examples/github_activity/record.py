@@ -1,4 +1,4 @@
-"""Makes data/ from the payloads of npm's `@octokit/webhooks-examples`: python record.py PACKAGE/api.github.com/index.json"""
+"""Makes data/ from npm's `@octokit/webhooks-examples`: python record.py PACKAGE/api.github.com/index.json"""
 
 import gzip
 import json
@@ -19,7 +19,9 @@ TYPES = {
 }  # fmt: skip
 LATER = 2
 CUT = b'{"id":"10000000999","type":"PushEvent","actor":{"id":21031067,"login":"Codert\n'
-TIME = re.compile(r'"(?:created_at|updated_at|submitted_at|published_at|timestamp)": "(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)"')
+TIME = re.compile(
+    r'"(?:created_at|updated_at|submitted_at|published_at|timestamp)": "(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)"'
+)
 OUTSIDE = ("repository", "sender", "organization", "installation", "enterprise")
 
 

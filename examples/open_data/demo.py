@@ -1,4 +1,4 @@
-"""The open data demo: a CSV file behind a real web server, and a second edition of it with what changes in such files."""
+"""The open data demo: a CSV file behind a real web server, and a second edition of it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,6 +49,4 @@ def inputs(folder: Path) -> Iterator[Inputs]:
             fresh.replace(file)
 
     with FileServer(served) as server:
-        yield Inputs(
-            {"STATIONS_URL": server.url("stations.csv")}, more=more, expect_quarantined=BAD_FIRST + BAD_SECOND
-        )
+        yield Inputs({"STATIONS_URL": server.url("stations.csv")}, more=more, expect_quarantined=BAD_FIRST + BAD_SECOND)

@@ -161,6 +161,11 @@ def test_a_key_sent_twice_is_one_row_and_the_later_wins(tmp_path: Path) -> None:
     held.run()
     assert held.rows("id, n") == [("a", "-1"), ("b", None)]
     assert len(held.rows("n", history=True)) == 3002
+    many = [dump(id=f"{number % 7}", n=number) for number in range(20_000)]
+    queue(tmp_path).publish(many, [f"given {number}" for number in range(20_000)])
+    held.run()
+    assert held.rows("n", order="n NULLS FIRST")[2:] == [(str(number),) for number in range(19_993, 20_000)]
+    assert held.rows("n", history=True, order="_id")[3002:] == [(str(number),) for number in range(20_000)]
 
 
 def test_without_a_key_the_message_id_is_the_key(tmp_path: Path) -> None:

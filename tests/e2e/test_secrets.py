@@ -27,6 +27,7 @@ sources:
   hooks: {{kind: github, from: webhook, secret: signing}}
   prices: {{kind: http_files, url: "${{PRICES_URL}}", schema: prices.yml, private: true}}
   pings: {{kind: topic, schema: ping.json, key: [id]}}
+warehouse: {{kind: postgres, secret: target}}
 alerts:
   - {{notify: webhook, to: "${{secret:hook}}", events: [failure, success]}}
   - {{notify: email, to: ops@example.org, events: [failure, success]}}

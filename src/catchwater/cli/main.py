@@ -10,7 +10,9 @@ import typer
 
 from catchwater import __version__
 from catchwater.cli import declaring, reading, running
-from catchwater.errors import CatchwaterError, ProjectError
+from catchwater.errors import CatchwaterError, ProjectError, UseError
+
+Misuse: Any = typer.BadParameter.__base__  # the command line's own errors, from whichever click typer has
 
 app = typer.Typer(
     name="catchwater",
@@ -42,20 +44,39 @@ def top(
 
 def main() -> None:
     """Run a command; a user's mistake ends with words and exit code 1 or 2, never with a stack trace."""
+    sys.exit(_run())
+
+
+def _run() -> int:
     try:
-        app(standalone_mode=True)
+        code = app(standalone_mode=False)
+        sys.stdout.flush()
     except CatchwaterError as error:
         _tell(error)
-        sys.exit(error.exit_code)
+        return error.exit_code
+    except Misuse as error:
+        return _misused(error)
+    except typer.Abort:
+        typer.echo("stopped", err=True)
+        return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+        return 141
     except Exception as fault:
         if os.environ.get("CATCHWATER_DEBUG"):
             traceback.print_exc()
         _say({"error": type(fault).__name__, "message": str(fault)}, f"a fault in Catchwater itself: {fault!r}")
         typer.echo("  next: CATCHWATER_DEBUG=1 shows where; please report it", err=True)
-        sys.exit(1)
+        return 1
+    return code if isinstance(code, int) else 0
+
+
+def _misused(error: Any) -> int:
+    if "--json" in sys.argv:
+        _say({"error": UseError.__name__, "message": error.format_message()}, "")
+    else:
+        error.show()
+    return int(error.exit_code)
 
 
 def _tell(error: CatchwaterError) -> None:

@@ -1,15 +1,17 @@
 """query, status, runs, logs, alerts, verify: what is there and what happened; nothing is changed."""
 
+import json
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from catchwater.cli.options import Env, Json, ProjectFolder, emit
 from catchwater.errors import UseError, WarehouseError
+
+FOLLOWED = 0.5
 
 
 def query(
@@ -101,7 +103,9 @@ def logs(
     number: Number = None,
     project: Where = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=100_000, help="How many lines, the newest.")] = 200,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with new lines (--json: an object a line).")
+    ] = False,
     env: Env = "local",
     as_json: Json = False,
 ) -> None:
@@ -113,18 +117,19 @@ def logs(
     which, folder = _which(number, project)
     records = Records(open_project(folder, env).state)
     found = records.logs(which, limit)
-    if as_json:
+    if as_json and not follow:
         emit(found)
         return
     after = 0
     while True:
         for line in found:
-            typer.echo(show.log(line))
+            typer.echo(json.dumps(line, ensure_ascii=False) if as_json else show.log(line))
             after = line["id"]
         if not follow:
             return
-        time.sleep(0.5)
-        found = records.logs(which, limit, after)
+        sys.stdout.flush()
+        time.sleep(FOLLOWED)
+        found = records.logs_after(which, after)
 
 
 def alerts(

@@ -23,15 +23,14 @@ def write(con: "duckdb.DuckDBPyConnection", sql: str, form: str, out: TextIO) ->
     import duckdb
 
     statements = con.extract_statements(sql)
-    if sum(statement.type != duckdb.StatementType.CREATE for statement in statements) != 1:
+    pivots = any(statement.type == duckdb.StatementType.CREATE and not statement.query for statement in statements)
+    if len(statements) - pivots != 1:  # a PIVOT makes its type in a statement of its own
         said = "several statements" if statements else "no statement"
         raise UseError(f"{said}: one at a time is run", next_step='catchwater query "SHOW TABLES"')
     found = con.sql(sql)
     if found is None:
         raise UseError("this statement has no rows", next_step='catchwater query "SHOW TABLES"')
-    columns = tuple(
-        Column(name, str(kind)) for name, kind in zip(_unique(found.columns), found.dtypes, strict=True)
-    )
+    columns = tuple(Column(name, str(kind)) for name, kind in zip(_unique(found.columns), found.dtypes, strict=True))
     shown, printed = _FORMS[form]
     alias = f"AS {_VIEW}({', '.join(quote(column.name) for column in columns)})"
     wrapped = shown(columns, f"(\n{sql.strip().removesuffix(';')}\n) {alias}")

@@ -1,5 +1,6 @@
 """run, up, serve, demo, publish: what makes data move."""
 
+import codecs
 import logging
 import signal
 import sys
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from catchwater.wiring import Wiring
 
 Port = Annotated[int, typer.Option("--port", help="Port of the API and the console; 0 takes a free one.")]
+MAX_MESSAGE = 1 << 20
 Host = Annotated[str, typer.Option("--host", help="Address to listen on; loopback unless told otherwise.")]
 
 
@@ -86,7 +88,10 @@ def hold_up(wiring: "Wiring", host: str, port: int, beside: Any) -> None:
             typer.echo(f"console  {url}/    API  {url}/v1/tables    stop with Ctrl-C")
             if beside is not None:
                 threading.Thread(target=beside, args=[loop.stopping], daemon=True).start()
-            loop.run()
+            try:
+                loop.run()
+            finally:
+                loop.stop()
         typer.echo("stopped; everything committed is kept")
         wiring.close()
 
@@ -108,6 +113,7 @@ def _listening(runtime: "Runtime", loop: "Loop | None", host: str, port: int) ->
         import uvicorn
     except ImportError as error:
         raise MissingExtra("uvicorn", "api") from error
+    from catchwater.runtimes.current import Current
     from catchwater.runtimes.operations import LocalOperations
     from catchwater.runtimes.sockets import bind
     from catchwater.serve.access import Access, Keys
@@ -122,8 +128,10 @@ def _listening(runtime: "Runtime", loop: "Loop | None", host: str, port: int) ->
     step = api or runtime.plan.step("serve:console")
     ports = wiring.open(runtime.plan, step)
     assert ports.warehouse is not None  # noqa: S101 (a serve step is opened with its warehouse)
-    application = create_app(runtime.plan, ports.warehouse, LocalOperations(runtime, loop), access, loopback)
-    server = uvicorn.Server(uvicorn.Config(application, log_level="warning", access_log=False))
+    warehouse, operations = ports.warehouse, LocalOperations(runtime, loop)
+    application = Current(runtime, lambda plan: create_app(plan, warehouse, operations, access, loopback))
+    config = uvicorn.Config(application, log_level="warning", access_log=False, timeout_graceful_shutdown=5)
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
@@ -145,6 +153,7 @@ def serve(project: ProjectFolder = Path(), env: Env = "local", host: Host = "127
     with _listening(runtime, None, host, port) as url:
         typer.echo(f"console  {url}/    API  {url}/v1/tables    stop with Ctrl-C")
         stopping.wait()
+    runtime.wiring.close()
 
 
 def publish(
@@ -162,13 +171,25 @@ def publish(
     if declared is None or declared.kind != "topic":
         known = [name for name, source in wiring.loaded.project.sources.items() if source.kind == "topic"]
         raise UseError(f"{topic} is no topic of this project", next_step=f"use one of: {', '.join(known) or 'none'}")
-    if message:
-        lines = [text.encode() for text in message]
-    else:
-        data = sys.stdin.buffer.read() if file == "-" else _bytes(file)
-        lines = [line for line in data.splitlines() if line.strip()]
+    lines = [text.encode() for text in message] if message else _lines(file)
     count = wiring.topic(topic).publish(lines)
     emit({"topic": topic, "published": count}) if as_json else typer.echo(f"{topic}: {count} messages on disk")
+
+
+def _lines(file: str) -> list[bytes]:
+    """The lines that aren't empty; raises UseError by line for one that no topic takes, before any is published."""
+    data = sys.stdin.buffer.read() if file == "-" else _bytes(file)
+    lines = []
+    for number, line in enumerate(data.removeprefix(codecs.BOM_UTF8).split(b"\n"), 1):
+        if len(line) > MAX_MESSAGE:
+            raise UseError(
+                f"line {number} has {len(line):,} bytes, {MAX_MESSAGE:,} are the most",
+                where="standard input" if file == "-" else file,
+                next_step="publish what it refers to elsewhere, and its address here; nothing was published",
+            )
+        if line.strip():
+            lines.append(line.removesuffix(b"\r"))
+    return lines
 
 
 def _bytes(file: str) -> bytes:
@@ -191,6 +212,7 @@ def demo(
 
     target = folder or Path(f"catchwater-{name}")
     going_on = not (once or as_json) and sys.stdout.isatty()
+    signal.signal(signal.SIGTERM, _interrupt)
     with Demo(name, target) as shown:
         if not as_json:
             typer.echo(f"{target}: the example {name}; its servers run for as long as this command")
@@ -204,6 +226,10 @@ def demo(
             hold_up(shown.wiring, "127.0.0.1", port, shown.live)
         shown.wiring.close()
     raise typer.Exit(result["exit"])
+
+
+def _interrupt(signum: int, frame: object) -> None:
+    raise KeyboardInterrupt  # the servers of a demo end with it, whoever ends it
 
 
 COMMANDS = {"run": run, "up": up, "serve": serve, "demo": demo, "publish": publish}

@@ -2,13 +2,15 @@
 
 import json
 import logging
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from catchwater.errors import AlreadyExists, CatchwaterError
+from catchwater.errors import AlreadyExists, CatchwaterError, SourceRefused
 from catchwater.plan.plan import Plan, Step
 from catchwater.runtimes import planning
 from catchwater.runtimes.alerts import Alerts
@@ -98,6 +100,8 @@ class Runtime:
         self._progress = progress or Progress()
         self.plan: Plan
         self.changed = False
+        self.stopping = threading.Event()
+        self._held: set[str] = set()  # sources whose tables no plan fits, by name
         self.replan()
 
     def replan(self) -> None:
@@ -149,10 +153,9 @@ class Runtime:
     def _keep(self, report: RunReport) -> None:
         data = report.as_dict()
         self.records.end(report.number, data)
-        store = self.wiring.store("ingestion")
         body = json.dumps(data, sort_keys=True, ensure_ascii=False).encode()
         try:
-            store.create(f"_runs/{report.id}.json", body)
+            self.wiring.store("ingestion").create(f"_runs/{report.id}.json", body)
         except AlreadyExists:
             logger.debug("run record %s was there", report.id)
         except CatchwaterError as error:
@@ -163,9 +166,10 @@ class Runtime:
         broken: set[str] = set()
         for _ in range(PASSES):
             moved = False
-            for step in self._ordered([step.name for step in self.plan.steps]):
-                if step.name in broken:
-                    continue
+            waiting = {step.name for step in self.plan.steps} - broken
+            while (steps := self._ordered(waiting)) and not self.stopping.is_set():
+                step = steps[0]
+                waiting.discard(step.name)
                 outcome = self._execute(step, run)
                 outcomes.append(outcome)
                 moved = moved or outcome.moved
@@ -177,12 +181,17 @@ class Runtime:
 
     def _chain(self, wanted: set[str], run: tuple[int, str]) -> list[Outcome]:
         outcomes = []
-        while wanted:
-            step = self._ordered(wanted)[0]
+        while (steps := self._ordered(wanted)) and not self.stopping.is_set():
+            step = steps[0]
             wanted.discard(step.name)
+            held = step.source in self._held
+            if step.stage == "ingest":
+                self._look(step)
             outcome = self._execute(step, run)
             outcomes.append(outcome)
             logs = {ref.log for ref in outcome.batches} if step.stage != "load" else set()
+            if held and step.source not in self._held:
+                logs.add(f"ingestion/{step.source}")
             wanted |= {t.step for t in self.plan.triggers if t.kind == "batch" and t.detail in logs}
         return outcomes
 
@@ -194,26 +203,68 @@ class Runtime:
         return sorted(steps, key=lambda step: (rank[step.stage], step.name))
 
     def _execute(self, step: Step, run: tuple[int, str]) -> Outcome:
-        began = time.monotonic()
+        if self._waits(step):
+            return Outcome(step.name, step.stage, skipped=step.models)
         self._progress.begun(step)
-        try:
-            ports = self.wiring.open(self.plan, step)
-            outcome = STAGES[step.stage](ports, self.plan, step, run[1])
-            if outcome.moved and step.stage == "ingest" and self._drifted(step):
-                self.replan()
-        except CatchwaterError as error:
-            outcome = _failed(step, error, time.monotonic() - began)
-        except Exception as error:
-            fields = {"traceback": traceback.format_exc()}
-            self.records.log(run[0], "error", step.name, "a fault in Catchwater itself", fields)
-            outcome = _failed(step, error, time.monotonic() - began)
+        outcome = self._attempt(step, run)
+        if step.stage == "ingest":
+            outcome = self._follow(step, outcome)
         self._note(outcome, run[0])
         self.alerts.step(run[0], outcome)
         self._progress.done(outcome)
         return outcome
 
+    def _attempt(self, step: Step, run: tuple[int, str]) -> Outcome:
+        began = time.monotonic()
+        try:
+            return STAGES[step.stage](self.wiring.open(self.plan, step), self.plan, step, run[1])
+        except CatchwaterError as error:
+            return _failed(step, error, time.monotonic() - began)
+        except Exception as error:
+            fields = {"traceback": traceback.format_exc()}
+            self.records.log(run[0], "error", step.name, "a fault in Catchwater itself", fields)
+            return _failed(step, error, time.monotonic() - began)
+
+    def _waits(self, step: Step) -> bool:
+        """Whether a group reads, itself or through others, a source whose tables no plan fits: its rows stay."""
+        logs = {f"ingestion/{name}" for name in self._held}
+        if not logs or step.stage != "process":
+            return False
+        for _ in self.plan.models:
+            logs |= {f"processed/{m.name}" for m in self.plan.models if any(read.log in logs for read in m.reads)}
+        return any(f"processed/{name}" in logs for name in step.models)
+
+    def _look(self, step: Step) -> None:
+        """Before a capture: where a source has other tables than the plan's, plan again."""
+        try:
+            there = self.wiring.source(step.source).describe()
+        except CatchwaterError:
+            return  # the capture says it
+        known = {table.name: table for table in self.plan.source(step.source).tables}
+        if {table.name: table for table in there} != known:
+            with suppress(CatchwaterError):  # said by _follow, after what can be captured was captured
+                self._fit(step.source)
+
+    def _fit(self, source: str) -> None:
+        """Plan again for a changed source, which is held for as long as that fails."""
+        self._held.add(source)
+        self.replan()
+        self._held.discard(source)
+
+    def _follow(self, step: Step, outcome: Outcome) -> Outcome:
+        """Plan again where the source's tables are no longer those of the plan; without a plan that fits, what reads
+        the source waits and the ingest has failed."""
+        refused = any(failure.error == SourceRefused.__name__ for failure in outcome.failures)
+        try:
+            if step.source in self._held or refused or (outcome.moved and self._drifted(step)):
+                self._fit(step.source)
+        except CatchwaterError as error:
+            failure = Failure(step.source, type(error).__name__, str(error))
+            return replace(outcome, failures=(*outcome.failures, failure))
+        return outcome
+
     def _drifted(self, step: Step) -> bool:
-        """Whether a source's tables are no longer those of the plan."""
+        """Whether the newest batch has other columns than the plan."""
         from catchwater.lake.log import Log
 
         head = Log(self.wiring.store("ingestion"), f"ingestion/{step.source}").head()

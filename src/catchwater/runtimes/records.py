@@ -51,7 +51,7 @@ class Records:
             raise CatchwaterError(
                 f"the records of runs can't be used: {error}",
                 where=str(self._path),
-                next_step=f"see that the disk has room, or move it away (it holds history alone): mv {self._path} /tmp/",
+                next_step="see that the disk has room; a damaged file may be moved away, it holds history alone",
             ) from error
 
     def _db(self) -> sqlite3.Connection:
@@ -90,7 +90,8 @@ class Records:
                     return row["number"], row["id"], False
             run = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
             cursor = db.execute(
-                "INSERT INTO runs (id, idempotency, trigger, state, started, process) VALUES (?, ?, ?, 'running', ?, ?)",
+                "INSERT INTO runs (id, idempotency, trigger, state, started, process) "
+                "VALUES (?, ?, ?, 'running', ?, ?)",
                 [run, idempotency, trigger, utc(), _process(os.getpid())],
             )
             return int(cursor.lastrowid or 0), run, True

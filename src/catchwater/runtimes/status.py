@@ -9,8 +9,8 @@ from catchwater.errors import CatchwaterError
 from catchwater.lake.log import Log
 from catchwater.lake.manifest import Manifest
 from catchwater.plan.plan import Model, Plan
-from catchwater.project.names import seconds
 from catchwater.ports import Store, Version
+from catchwater.project.names import seconds
 from catchwater.runtimes.records import Records, utc
 from catchwater.wiring import Wiring
 
@@ -34,9 +34,7 @@ def status(plan: Plan, wiring: Wiring, records: Records) -> dict[str, Any]:
         "now": utc(),
         "promise": {"freshness_seconds": limit},
         "running": any(run["state"] == "running" for run in records.runs(5)),
-        "sources": [
-            _source(plan, source.name, heads, steps, problems) | ages[source.name] for source in plan.sources
-        ],
+        "sources": [_source(plan, source.name, heads, steps, problems) | ages[source.name] for source in plan.sources],
         "models": [_model(model, heads, steps, problems) for model in plan.models],
         "warehouse": {
             "kind": plan.warehouse["kind"],
@@ -97,7 +95,8 @@ def _heads(plan: Plan, wiring: Wiring) -> tuple[dict[str, Manifest], dict[str, s
     except CatchwaterError as error:
         return {}, {"": str(error)}
     with ThreadPoolExecutor(READERS) as pool:
-        for name, found in zip(names, pool.map(lambda name: _head(stores[name.split("/")[0]], name), names), strict=True):
+        answers = pool.map(lambda name: _head(stores[name.split("/")[0]], name), names)
+        for name, found in zip(names, answers, strict=True):
             if isinstance(found, CatchwaterError):
                 problems[name] = f"{name}: {found}"
             elif found is not None:

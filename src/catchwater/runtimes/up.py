@@ -5,8 +5,9 @@ import logging
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ from typing import Any
 from catchwater.errors import AlreadyRunning, CatchwaterError
 from catchwater.runtimes.local import RunReport, Runtime
 from catchwater.runtimes.schedule import due
-from catchwater.runtimes.status import status
+from catchwater.runtimes.status import freshness
 
 TICK = 0.1
+LOOK_EVERY = 1.0
 FRESHNESS_EVERY = 10.0
 RETRY_FIRST, RETRY_LAST = 5.0, 300.0
 logger = logging.getLogger("catchwater")
@@ -54,34 +56,41 @@ class Loop:
         self._last: dict[str, datetime] = {}
         self._seen: dict[str, Any] = {}
         self._retries: dict[str, tuple[int, datetime]] = {}
+        self._version: int | None = None
+        self._looked = 0.0
         self._checked = datetime.now(UTC)
 
     def stop(self) -> None:
         """Finish the step at hand, then return."""
         self.stopping.set()
+        self.runtime.stopping.set()
 
     def run(self) -> None:
         """Catch up with everything once, then wait for triggers. Returns after stop()."""
-        self._first()
+        self._survive(self._first)
         while not self.stopping.wait(TICK):
-            try:
-                self.turn()
-            except CatchwaterError as error:
-                logger.error("%s", error)
-            except Exception:
-                logger.exception("a fault in Catchwater itself; the loop goes on")
+            self._survive(self.turn)
+
+    def _survive(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except CatchwaterError as error:
+            logger.error("%s", error)
+        except Exception:
+            logger.exception("a fault in Catchwater itself; the loop goes on")
 
     def _first(self) -> None:
         self._watch()
-        self._note(self.runtime.run("deployment" if self.runtime.changed else "start"))
-        now = datetime.now(UTC)
-        for trigger in self.runtime.plan.triggers:
-            if trigger.kind == "schedule":
-                self._last[trigger.step] = now
+        try:
+            self._note(self.runtime.run("deployment" if self.runtime.changed else "start"))
+        finally:
+            now = datetime.now(UTC)
+            for trigger in self.runtime.plan.triggers:
+                if trigger.kind == "schedule":
+                    self._last[trigger.step] = now
 
     def turn(self) -> None:
         """One look at everything that may wake a step."""
-        self.runtime.wiring.warehouse().version()
         if not self.asked.empty():
             number = self.asked.get()
             self._note(self.runtime.run("request", number))
@@ -89,18 +98,28 @@ class Loop:
         for wanted, trigger in woken:
             if wanted:
                 self._note(self.runtime.wake(wanted, trigger))
+        if time.monotonic() - self._looked >= LOOK_EVERY:
+            self._looked = time.monotonic()
+            self._release()
         now = datetime.now(UTC)
         if (now - self._checked).total_seconds() >= FRESHNESS_EVERY:
             self._checked = now
-            facts = status(self.runtime.plan, self.runtime.wiring, self.runtime.records)
-            self.runtime.alerts.freshness(facts["sources"])
+            self.runtime.alerts.freshness(freshness(self.runtime.plan, self.runtime.records))
+
+    def _release(self) -> None:
+        """Let go of a version that another process replaced, or its next load but one would wait for us."""
+        warehouse = self.runtime.wiring.warehouse()
+        with suppress(CatchwaterError):  # a warehouse that can't be read is told by the next load
+            version = warehouse.version()
+            if version is not None and version.number != self._version:
+                with warehouse.read() as reading:
+                    self._version = reading.version.number
 
     def _note(self, report: RunReport) -> None:
         for outcome in report.outcomes:
             if outcome.failed:
                 tries = self._retries.get(outcome.step, (0, None))[0] + 1
-                wait = timedelta(seconds=min(RETRY_FIRST * 2 ** (tries - 1), RETRY_LAST))
-                self._retries[outcome.step] = tries, datetime.now(UTC) + wait
+                self._retries[outcome.step] = tries, datetime.now(UTC) + _wait(tries)
             else:
                 self._retries.pop(outcome.step, None)
         if report.moved or report.state != "done":
@@ -120,7 +139,10 @@ class Loop:
     def _failed(self) -> set[str]:
         """The steps that failed and whose wait is over; each failure doubles the wait."""
         now = datetime.now(UTC)
-        return {step for step, (_, at) in self._retries.items() if at <= now}
+        due = {step: tries for step, (tries, at) in self._retries.items() if at <= now}
+        for step, tries in due.items():
+            self._retries[step] = tries, now + _wait(tries + 1)  # a step that isn't run, since it waits, waits on
+        return due.keys() & {step.name for step in self.runtime.plan.steps}
 
     def _watch(self) -> set[str]:
         """The ingest steps whose topic another process, or our own API, published to."""
@@ -134,3 +156,8 @@ class Loop:
                 self._seen[source] = newest
                 wanted.add(trigger.step)
         return wanted
+
+
+def _wait(tries: int) -> timedelta:
+    """How long after the n-th failure in a row; 2**32 s would be over in any case."""
+    return timedelta(seconds=min(RETRY_FIRST * 2 ** min(tries - 1, 32), RETRY_LAST))

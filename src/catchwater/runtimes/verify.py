@@ -44,7 +44,6 @@ def _log(store: Store, name: str, copies: Path) -> tuple[dict[str, Any], list[st
     return {"log": name, **counts}, problems
 
 
-
 def _set_aside(store: Store, manifest: Manifest) -> list[str]:
     """What is wrong with the rows in quarantine, whose count alone was committed."""
     if manifest.quarantine is None:

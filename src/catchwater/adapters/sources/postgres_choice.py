@@ -20,7 +20,7 @@ def choose(
         notes = [
             f"{relation.full} is {_other(relation)}: left out"
             for relation in relations
-            if relation.kind in OTHER_KINDS and not relation.partition
+            if not relation.partition and not _is_table(relation)
         ]
     else:
         chosen, notes = _named(relations, wanted, place), []
@@ -80,11 +80,11 @@ def _called(relations: Sequence[Relation], name: str) -> list[Relation]:
 
 
 def _is_table(relation: Relation) -> bool:
-    return relation.kind in ("r", "p") and not relation.partition
+    return relation.kind in ("r", "p") and not relation.partition and bool(relation.fields)
 
 
 def _other(relation: Relation) -> str:
-    return "a partition" if relation.partition else OTHER_KINDS.get(relation.kind, "no table")
+    return "a partition" if relation.partition else OTHER_KINDS.get(relation.kind, "a table without columns")
 
 
 def _problems(relation: Relation, user: str) -> list[tuple[str, str]]:
