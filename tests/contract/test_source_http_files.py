@@ -38,7 +38,7 @@ def flow(folder: Path, url: str, declared: str = DECLARED, **options: Any) -> Fl
     (folder / "stations.yml").write_text(declared)
     spec = schema.HttpFilesSource(kind="http_files", url=url, schema="stations.yml", **{"private": True, **options})
     source = HttpFilesSource("stations", spec, settings(folder))
-    source.limits = Limits(attempts=3, connect=2, read=0.5, total=20, wait=0.01)
+    source.limits = Limits(attempts=3, connect=2, read=0.3, total=20, wait=0.01)
     return Flow(folder, "stations", source)
 
 
@@ -442,7 +442,7 @@ def slow(handler: Handler) -> None:
     handler.send_response(200)
     handler.send_header("Content-Length", "10")
     handler.end_headers()
-    time.sleep(1.0)
+    time.sleep(0.4)
 
 
 @pytest.mark.parametrize(

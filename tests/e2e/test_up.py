@@ -6,10 +6,9 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,20 +17,7 @@ import pytest
 
 from tests.support.commands import catchwater
 from tests.support.pings import write
-
-DEADLINE = 60.0
-
-
-def until(what: Callable[[], Any], said: str) -> Any:
-    """Wait for something true."""
-    deadline = time.monotonic() + DEADLINE
-    while time.monotonic() < deadline:
-        found = what()
-        if found:
-            return found
-        time.sleep(0.1)
-    raise AssertionError(said)
-
+from tests.support.waiting import DEADLINE, until
 
 class Up:
     def __init__(self, folder: Path) -> None:

@@ -123,6 +123,11 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """A client that hangs up on a fault is what these tests are about."""
+
+
 @contextmanager
 def faulty(*answers: Answer) -> Iterator[Faulty]:
     held = Faulty(list(answers))
@@ -130,7 +135,7 @@ def faulty(*answers: Answer) -> Iterator[Faulty]:
     class Bound(Handler):
         faulty = held
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Bound)
+    server = _Server(("127.0.0.1", 0), Bound)
     server.daemon_threads = True
     held.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)

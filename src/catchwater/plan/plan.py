@@ -89,7 +89,7 @@ class Model:
     def shape(self) -> str:
         """The SHA-256 of what the model's table looks like in the warehouse, its rows apart."""
         columns = [(column.name, column.type, column.description) for column in self.columns]
-        reads = [(read.alias, read.log, read.table) for read in self.reads]
+        reads = [(read.alias, read.log, read.table, read.history) for read in self.reads]
         view = (self.sql, reads) if self.materialized == "view" else ()
         parts = (self.name, self.description, columns, self.key, self.entity, self.order, self.history, view)
         return hashlib.sha256(repr(parts).encode()).hexdigest()

@@ -33,14 +33,11 @@ class Finding:
 class Broken(CheckFailed):
     """A check of severity fail that rows break."""
 
-    def __init__(self, model: Model, finding: Finding) -> None:
+    def __init__(self, model: Model, finding: Finding, otherwise: str = "") -> None:
         self.finding = finding
         where = f"{model.file}:{finding.check.line}" if finding.check.line else model.file
-        super().__init__(
-            f"check {finding}",
-            where=where,
-            next_step="correct the rows at the source, or give the check severity: quarantine or warn",
-        )
+        otherwise = otherwise or "give the check severity: quarantine or warn"
+        super().__init__(f"check {finding}", where=where, next_step=f"correct the rows at the source, or {otherwise}")
 
 
 @dataclass(frozen=True)
@@ -165,4 +162,6 @@ def check_exact(con: "duckdb.DuckDBPyConnection", model: Model, read: Read, name
     if rows:
         column, count, sample = rows[0]
         check = Check("condition", condition=f"{read.table}.{column} fits its type (the rest is in _exact)")
-        raise Broken(model, Finding(check, count, tuple(sorted(sample))))
+        name, entry = quote(column), f"_exact[{literal(column)}]"
+        otherwise = f"say in the SELECT what they become: coalesce({name}::VARCHAR, {entry}), or _exact beside {name}"
+        raise Broken(model, Finding(check, count, tuple(sorted(sample))), otherwise)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def commit(at: Computing, draft: Draft, counts: Counts) -> tuple[tuple[Manifest, ...], int]:
     """The difference as one batch, or as several of which only the last is complete when it has too many rows."""
     model, con = at.model, at.con
-    if at.work.reset:
+    if at.anew:
         draft = replace(draft, position=draft.position | {"reset": True})
     total = counts.upserts + counts.removed
     count = _count_after(at, counts)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def create_held(at: Computing) -> None:
     """`#held`: the committed rows that the new ones take the place of; `#everything`: all rows afterwards."""
     model, con = at.model, at.con
-    if at.work.head is None or at.work.reset:
+    if at.work.head is None or at.anew:
         _create_empty(con, model)
     elif not at.work.incremental:
         _create_state(at, HELD)
@@ -28,28 +28,29 @@ def create_held(at: Computing) -> None:
     con.execute(f"CREATE TEMP VIEW {quote(EVERYTHING)} AS {kept}FROM {quote(NEW)}")
 
 
-def forget(at: Computing) -> int:
-    """After a changed key: adds to the removed rows those of the former batches whose key, as it is now, is gone, for
-    a reader that has them still and doesn't begin anew. Returns how many."""
-    model, con = at.model, at.con
-    head = at.work.head
-    if head is None or not at.work.reset or not model.key or not head.tables[model.name].key:
-        return 0
-    former = head.tables[model.name]
-    columns = held_columns(model)
-    known = {column.name.lower() for column in columns}
-    lost = [c for c in former.schema if c.name in former.key and c.name.lower() not in known]
-    batches = since_reset(at.log.batches(None, head.seq))
-    store = at.work.ports.stores["processed"]
-    create_state(con, FORMER, store, batches, model.name, [*columns, *lost], former.key)
-    by = ", ".join(map(quote, model.key))
-    same = " AND ".join(f"f.{quote(name)} IS NOT DISTINCT FROM n.{quote(name)}" for name in model.key)
-    con.execute(
-        f"INSERT INTO {quote(INTO + '_removed')} BY NAME SELECT DISTINCT ON ({by}) {_columns(model)} "
-        f"FROM {quote(FORMER)} AS f ANTI JOIN {quote(NEW)} AS n ON {same} ORDER BY ALL"
+def begins_anew(work: Work, log: Log) -> bool:
+    """Whether the rows held can't be compared with those of the model as it is now: it has another key, or a column
+    has another type than in some batch, or a column that was away is back; without key, any other columns."""
+    held = work.head.tables.get(work.model.name) if work.head else None
+    if work.head is None or held is None or not work.fresh:
+        return False
+    columns = held_columns(work.model)
+    if held.key != work.model.key:
+        return True
+    if not work.model.key:
+        return _types(held.schema) != _types(columns)
+    now = {column.name.lower() for column in held.schema}
+    before = {(name, kind) for batch in since_reset(log.batches(None, work.head.seq))
+              for name, kind in _types(batch.tables[work.model.name].schema)}  # fmt: skip
+    known = {name for name, _ in before}
+    wanted = _types(columns)
+    return any(name in known and ((name, kind) not in before or name not in now) for name, kind in wanted) or any(
+        name == other and kind != type_ for name, kind in wanted for other, type_ in before
     )
-    row = con.execute(f"SELECT count(*) FROM {quote(INTO + '_removed')}").fetchone()
-    return int(row[0]) if row else 0
+
+
+def _types(columns: Sequence[Column]) -> list[tuple[str, str]]:
+    return [(column.name.lower(), column.type) for column in columns]
 
 
 def _kept(at: Computing) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from catchwater.errors import ModelFailed
 from catchwater.lake.manifest import Manifest
 from catchwater.lake.read import create_current, create_history, create_state
 from catchwater.plan.plan import Model, Plan, Read
@@ -77,6 +78,7 @@ class Inputs:
     def source(self, read: Read) -> None:
         """The table's own columns, then the system columns that the model names; `#<alias>` has all of them."""
         schema = source_table(self.plan, read)
+        self._check_key(read, schema)
         versions = f"#{read.alias}#versions"
         create_history(self.con, versions, self.stores["ingestion"], self.batches(read.log), read.table, schema.columns)
         rows = f"#{read.alias}"
@@ -86,6 +88,17 @@ class Inputs:
             create_current(self.con, rows, versions, schema.key)
         named = [*schema.names, *(name for name in _SYSTEM if name in read.columns and name not in schema.names)]
         self._view(read.alias, f"SELECT {', '.join(map(quote, named))} FROM {quote(rows)}")
+
+    def _check_key(self, read: Read, schema: TableSchema) -> None:
+        """Versions compared by one key (they have a checksum) aren't told apart by another: deletes would be lost."""
+        tables = [batch.tables[read.table] for batch in self.batches(read.log) if read.table in batch.tables]
+        if tables and tables[-1].checksum is not None and tables[-1].key != schema.key:
+            old, new = (", ".join(key) or "none" for key in (tables[-1].key, schema.key))
+            raise ModelFailed(
+                f"{read.table} was captured by the key ({old}), and its key is now ({new})",
+                where=read.log,
+                next_step="give the source another name in catchwater.yml, so that a new log begins",
+            )
 
     def model(self, model: Model, alias: str, *, history: bool) -> None:
         """The rows of a model: every version, or of a history the latest of each entity."""

@@ -257,11 +257,13 @@ def _missing(
         manifests = log.batches(after, upto[0])
     except ChainBroken as error:
         session.reset(model)
+        after = None
         wake.notes.append(f"{model.name} is loaded anew: {error.message}")
         manifests = log.batches(None, upto[0])
     anew = [manifest.seq for manifest in manifests if manifest.position.get("reset")]
     if anew:
-        session.reset(model)
+        if after:
+            session.reset(model)
         manifests = [manifest for manifest in manifests if manifest.seq >= anew[-1]]
     for manifest in manifests:
         files = tuple(paths(wake.logs.store, [manifest], model.name))

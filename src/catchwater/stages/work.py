@@ -47,12 +47,6 @@ class Work:
     def incremental(self) -> bool:
         return self.model.materialized == "incremental" and not self.fresh
 
-    @property
-    def reset(self) -> bool:
-        """Whether the rows held are told apart by another key than the model has now."""
-        held = self.head.tables.get(self.model.name) if self.head else None
-        return held is not None and held.key != self.model.key
-
 
 @dataclass(frozen=True)
 class Computed:
@@ -68,11 +62,14 @@ class Computed:
 
 @dataclass(frozen=True)
 class Computing:
+    """One computation: `anew` says that the rows held can't be compared with those of the model as it is now."""
+
     work: Work
     con: "duckdb.DuckDBPyConnection"
     log: Log
     folder: Path
     draft: Draft
+    anew: bool = False
 
     @property
     def model(self) -> Model:

@@ -55,6 +55,15 @@ def table_of(model: Model) -> Table:
     return Table(model, model.columns + tail, identity)
 
 
+def view_reads(model: Model, among: Sequence[Model]) -> list[tuple[str, str]]:
+    """What a view reads: (alias in its SQL, table of the warehouse). `among` are the models of its group."""
+    histories = {other.name for other in among if table_of(other).current}
+    return [
+        (read.alias, f"{read.table}_current" if read.table in histories and not read.history else read.table)
+        for read in model.reads
+    ]
+
+
 def typed(column: Column) -> str:
     """The type to store; a column that is always NULL has a type too."""
     return "INTEGER" if column.type in ('"NULL"', "NULL") else column.type

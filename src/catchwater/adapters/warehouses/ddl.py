@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from catchwater.adapters.warehouses.changes import Table, listed, log_of, table_of, typed
+from catchwater.adapters.warehouses.changes import Table, listed, log_of, table_of, typed, view_reads
 from catchwater.plan.plan import Model
 from catchwater.project.names import literal, quote
 from catchwater.project.tables import Column
@@ -35,8 +35,11 @@ def shapes(con: "duckdb.DuckDBPyConnection") -> dict[str, str]:
     return dict(con.execute(f"SELECT name, shape FROM {OWN}._catchwater_models").fetchall())
 
 
-def prepare(con: "duckdb.DuckDBPyConnection", model: Model) -> None:
-    """Create, widen or begin anew one model's tables, or replace its view; nothing to do when it stands so."""
+def prepare(con: "duckdb.DuckDBPyConnection", model: Model, among: Sequence[Model]) -> None:
+    """Create, widen or begin anew one model's tables, or replace its view; nothing to do when it stands so.
+
+    `among` are the models of its group.
+    """
     held = con.execute(
         f"SELECT shape, definition FROM {OWN}._catchwater_models WHERE name = ?", [model.name]
     ).fetchone()
@@ -46,7 +49,7 @@ def prepare(con: "duckdb.DuckDBPyConnection", model: Model) -> None:
     definition = _definition(model)
     if model.materialized == "view":
         drop(con, model.name, before)
-        con.execute(f"CREATE VIEW {quote(model.name)} AS {view_sql(model)}")
+        con.execute(f"CREATE VIEW {quote(model.name)} AS {view_sql(model, among)}")
     elif before is None or not _widen(con, table_of(model), before, definition):
         drop(con, model.name, before)
         forget(con, model)
@@ -100,12 +103,12 @@ def drop(con: "duckdb.DuckDBPyConnection", name: str, before: dict[str, object] 
         con.execute(f"DROP TABLE IF EXISTS {quote(str(before['current']))}")
 
 
-def view_sql(model: Model) -> str:
+def view_sql(model: Model, among: Sequence[Model]) -> str:
     """A view's SELECT, with the aliases that it reads standing for the warehouse's tables."""
     aliases = [
-        f"{quote(read.alias)} AS (SELECT * FROM main.{quote(read.table)})"
-        for read in model.reads
-        if read.alias != read.table
+        f"{quote(alias)} AS (SELECT * FROM main.{quote(table)})"
+        for alias, table in view_reads(model, among)
+        if alias != table
     ]
     return f"WITH {', '.join(aliases)} SELECT * FROM ({model.sql})" if aliases else model.sql
 

@@ -128,7 +128,7 @@ class DuckdbSession:
         tables = [model for model in models if model.materialized != "view"]
         for model in [*tables, *(model for model in models if model.materialized == "view")]:
             with self._transaction(model.name):
-                ddl.prepare(self._con, model)
+                ddl.prepare(self._con, model, models)
 
     def retire(self, keep: Collection[str]) -> None:
         with self._transaction("models that are gone"):

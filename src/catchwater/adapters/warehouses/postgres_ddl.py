@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from catchwater.adapters.warehouses.changes import Table, table_of
+from catchwater.adapters.warehouses.changes import Table, table_of, view_reads
 from catchwater.adapters.warehouses.postgres_types import accepts, held
 from catchwater.errors import TableDiffers, WarehouseError
 from catchwater.plan.plan import Model
@@ -69,10 +69,13 @@ def stored(table: Table) -> str:
 class Preparation:
     """What must be executed so that models can be loaded; `made` are the models whose table wasn't there.
 
-    `known` are the models loaded before."""
+    `known` are the models loaded before, `standing` those of them that haven't changed."""
 
-    def __init__(self, schema: str, there: Mapping[str, There], known: Collection[str]) -> None:
-        self._schema, self._there, self._known = quote(schema), there, known
+    def __init__(
+        self, schema: str, there: Mapping[str, There], known: Collection[str], standing: Collection[str]
+    ) -> None:
+        self._schema, self._there, self._known, self._standing = quote(schema), there, known, standing
+        self._hides: list[tuple[str, str]] = []
         self.statements: list[str] = []
         self.made: list[Model] = []
         self._differs: list[str] = []
@@ -88,9 +91,7 @@ class Preparation:
                 where=self._schema,
                 next_step="change the model or the table, by column; nothing was changed",
             )
-        for model in models:
-            if model.materialized == "view":
-                self._view(model.name, view(model))
+        self._views([(m.name, view(m)) for m in models if m.materialized == "view"])
 
     def _tables(self, table: Table) -> None:
         name = stored(table)
@@ -103,7 +104,7 @@ class Preparation:
             if table.current:
                 self._index(name, table.model.entity)
         if not table.model.key:
-            self._hide(table)
+            self._hidden(table)
         if table.current and table.current in self._there:
             self._adopt(table.current, table, adopting=True)
         elif table.current:
@@ -156,31 +157,38 @@ class Preparation:
         model = name.removeprefix("_catchwater_rows_")
         return column.name in ("_op", "_at") or model in self._known or model.removesuffix("_current") in self._known
 
-    def _hide(self, table: Table) -> None:
+    def _hidden(self, table: Table) -> None:
         """A view over the table of a model without key, its hidden columns left out."""
-        there = self._there.get(table.model.name)
-        if there and there.kind != "v":
-            self._differs.append(f"{table.model.name}: is there, and rows without a key can't be told apart in it")
-            return
         names = ", ".join(quote(column.name) for column in table.columns)
-        self._view(table.model.name, f"SELECT {names} FROM {self._schema}.{quote(stored(table))}")
+        self._hides.append((table.model.name, f"SELECT {names} FROM {self._schema}.{quote(stored(table))}"))
 
-    def _view(self, name: str, sql: str) -> None:
-        _check_names([name])
-        there = self._there.get(name)
-        if there and there.kind != "v":
-            raise TableDiffers(f"{name} is there and is no view", where=self._schema, next_step="rename the model")
-        target = f"{self._schema}.{quote(name)}"
-        self.statements.append(f"DROP VIEW IF EXISTS {target}")
-        self.statements.append(f"CREATE VIEW {target} AS {sql}")
+    def _views(self, views: Sequence[tuple[str, str]]) -> None:
+        """All of a group's views are dropped, the last first, and made again when one of them changed."""
+        all_views = [*self._hides, *views]
+        for name, _ in all_views:
+            there = self._there.get(name)
+            if there and (there.kind != "v" or name not in self._known):
+                what = "a view" if there.kind == "v" else "no view"
+                raise TableDiffers(
+                    f"{name} is there already and is {what} of ours", where=self._schema, next_step="rename the model"
+                )
+        if all(name in self._standing and name in self._there for name, _ in all_views):
+            return
+        for name, _ in reversed(all_views):
+            self.statements.append(f"DROP VIEW IF EXISTS {self._schema}.{quote(name)}")
+        for name, sql in all_views:
+            _check_names([name])
+            self.statements.append(f"CREATE VIEW {self._schema}.{quote(name)} AS {sql}")
 
 
-def view_sql(schema: str, model: Model) -> str:
+def view_sql(schema: str, among: Sequence[Model], model: Model) -> str:
     """A view's SELECT in Postgres's SQL. Raises WarehouseError when it can't be written so."""
     import sqlglot
     from sqlglot.errors import SqlglotError
 
-    aliases = [f"{quote(r.alias)} AS (SELECT * FROM {quote(schema)}.{quote(r.table)})" for r in model.reads]
+    aliases = [
+        f"{quote(alias)} AS (SELECT * FROM {quote(schema)}.{quote(table)})" for alias, table in view_reads(model, among)
+    ]
     try:
         sql = sqlglot.transpile(model.sql, read="duckdb", write="postgres", identify=True)[0]
     except SqlglotError as error:
