@@ -23,10 +23,11 @@ from catchwater.runtimes.local import Runtime
 
 PICTURES = Path(__file__).parent.parent / "docs" / "pictures"
 OURS = str(Path(sys.executable).parent / "catchwater")
-THEME = TerminalTheme((22, 27, 34), (201, 209, 217), [(110, 118, 129)] * 8, [(201, 209, 217)] * 8)
+GREY, LIGHT, GREEN = (139, 148, 158), (201, 209, 217), (86, 211, 100)
+THEME = TerminalTheme((22, 27, 34), LIGHT, [GREY, GREY, GREEN, *[GREY] * 5], [LIGHT, LIGHT, GREEN, *[LIGHT] * 5])
 # Rich's own frame loads a font from the net; this one names fonts that are there.
-FRAME = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {terminal_width} {terminal_height}"
- width="{terminal_width}" height="{terminal_height}">
+FRAME = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"
+ width="{width}" height="{height}">
 <style>.{unique_id}-matrix {{font-family: "DejaVu Sans Mono", Menlo, Consolas, monospace; font-size: {char_height}px;
  line-height: {line_height}px; font-variant-east-asian: full-width}}
 {styles}</style>

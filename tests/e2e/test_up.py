@@ -19,6 +19,7 @@ from tests.support.commands import catchwater
 from tests.support.pings import write
 from tests.support.waiting import DEADLINE, until
 
+
 class Up:
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -83,9 +83,10 @@ def status(facts: Mapping[str, Any]) -> str:
         fresh = "never loaded" if age is None else f"{age:.0f} s old"
         word = "  STALE" if source["stale"] else ""
         lines.append(f"{'source':<9}{source['name']}  {len(source['tables'])} tables  {fresh}{word}")
+    wide = max((len(model["name"]) for model in facts["models"]), default=0)
     for model in facts["models"]:
         rows = "-" if model["rows"] is None else f"{model['rows']:,}"
-        lines.append(f"{'model':<9}{model['name']}  {rows} rows  {model['materialized']}")
+        lines.append(f"{'model':<9}{model['name']:<{wide}}  {rows:>12} rows  {model['materialized']}")
     version = facts["warehouse"]["version"]
     shown = "nothing loaded yet" if version is None else f"version {version}"
     lines.append(f"{'load':<9}{facts['warehouse']['kind']}  {shown}")

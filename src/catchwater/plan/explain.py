@@ -107,8 +107,9 @@ def summary(plan: Plan) -> list[str]:
     for source in plan.sources:
         woken = wakes.get(f"ingest:{source.name}", "")
         text.append(f"{'source':<9}{source.name}  {source.kind}, {len(source.tables)} tables, wakes on {woken}")
+    wide = max((len(model.name) for model in plan.models), default=0)
     for model in plan.models:
-        text.append(f"{'model':<9}{model.name}  {model.materialized}: {model.reason}")
+        text.append(f"{'model':<9}{model.name:<{wide}}  {model.materialized:<12} {model.reason}")
     text.append(f"{'load':<9}{plan.warehouse['kind']}  wakes on {_kinds(plan)}")
     return text
 

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from catchwater.errors import UseError, WarehouseError
+from catchwater.errors import SourceBusy, UseError, WarehouseError
 
 MEDIA_TYPE = "application/problem+json"
 _log = logging.getLogger(__name__)
@@ -57,10 +57,10 @@ def from_http(request: Request, error: Exception) -> Response:
 
 
 def from_catchwater(request: Request, error: Exception) -> Response:
-    """Our own errors hold no secrets, so their message is the detail; a warehouse that is away is 503."""
+    """Our own errors hold no secrets, so their message is the detail; what is away for now is 503."""
     if isinstance(error, UseError):
         return problem(400, str(error))
-    if isinstance(error, WarehouseError):
+    if isinstance(error, WarehouseError | SourceBusy):
         return problem(503, str(error), {"Retry-After": "2"})
     _log.error("request failed", exc_info=error)
     return problem(500, str(error))

@@ -49,7 +49,7 @@ def _count_after(at: Computing, counts: Counts) -> int:
 
 def _create_out(con: "duckdb.DuckDBPyConnection", model: Model) -> None:
     """`#out`: what is written, in an order that depends on the rows alone."""
-    columns = ", ".join(quote(c.name) for c in (*held_columns(model), *(() if model.key else KEYLESS)))
+    columns = ", ".join(written(column) for column in (*held_columns(model), *(() if model.key else KEYLESS)))
     order = ", ".join(quote(name) for name in (model.key or [column.name for column in KEYLESS]))
     first = f"{quote(model.order)}, " if model.order else ""
     con.execute(

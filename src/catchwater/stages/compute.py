@@ -16,7 +16,7 @@ from catchwater.plan.plan import Model
 from catchwater.project.names import literal, quote
 from catchwater.stages.checks import BAD, NEW, Broken, Checked, check_exact
 from catchwater.stages.commit import commit
-from catchwater.stages.held import create_held, forget
+from catchwater.stages.held import begins_anew, create_held
 from catchwater.stages.inputs import Inputs, held_columns, latest, source_table, upstream
 from catchwater.stages.work import EVERYTHING, HELD, INTO, Computed, Computing, Work, count_before, table_batch
 
@@ -33,7 +33,7 @@ def compute(work: Work, log: Log, folder: Path) -> Computed:
     con = work.ports.engine.connect()
     try:
         with _model_errors(work.model):
-            return _compute(Computing(work, con, log, folder, draft))
+            return _compute(Computing(work, con, log, folder, draft, begins_anew(work, log)))
     finally:
         con.close()
 
@@ -87,7 +87,6 @@ def _compute(at: Computing) -> Computed:
     notes = tuple(f"{model.name}: check {found}" for found in checked.findings("warn"))
     columns = [column.name for column in held_columns(model)]
     counts = difference(con, NEW, HELD, columns, model.key, INTO)
-    counts = replace(counts, removed=counts.removed + forget(at))
     draft, new_bad = _quarantined(at, checked, bad)
     committed, rows = commit(at, draft, counts)
     return Computed(committed, counts, rows, new_bad, notes, work.news)

@@ -1,13 +1,16 @@
 """The committed rows that new rows of a model are compared with; nothing is compared or written here."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from catchwater.lake.log import Log
 from catchwater.lake.read import create_state
 from catchwater.plan.plan import Model
 from catchwater.project.names import quote
+from catchwater.project.tables import Column
 from catchwater.stages.checks import NEW
 from catchwater.stages.inputs import held_columns, since_reset, source_table
-from catchwater.stages.work import CHANGED, EVERYTHING, FORMER, HELD, INTO, KEYLESS, STATE, Computing
+from catchwater.stages.work import CHANGED, EVERYTHING, HELD, KEYLESS, STATE, Computing, Work
 
 if TYPE_CHECKING:
     import duckdb
@@ -39,14 +42,12 @@ def begins_anew(work: Work, log: Log) -> bool:
         return True
     if not work.model.key:
         return _types(held.schema) != _types(columns)
-    now = {column.name.lower() for column in held.schema}
-    before = {(name, kind) for batch in since_reset(log.batches(None, work.head.seq))
-              for name, kind in _types(batch.tables[work.model.name].schema)}  # fmt: skip
-    known = {name for name, _ in before}
-    wanted = _types(columns)
-    return any(name in known and ((name, kind) not in before or name not in now) for name, kind in wanted) or any(
-        name == other and kind != type_ for name, kind in wanted for other, type_ in before
-    )
+    before: dict[str, set[str]] = {}
+    for batch in since_reset(log.batches(None, work.head.seq)):
+        for name, kind in _types(batch.tables[work.model.name].schema):
+            before.setdefault(name, set()).add(kind)
+    away = before.keys() - {name for name, _ in _types(held.schema)}
+    return any(name in away or before.get(name, {kind}) != {kind} for name, kind in _types(columns))
 
 
 def _types(columns: Sequence[Column]) -> list[tuple[str, str]]:

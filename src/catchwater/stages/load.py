@@ -207,7 +207,7 @@ def _group(wake: _Wake, session: WarehouseSession, group: Group) -> tuple[Loaded
     uncounted = replace(wake, applied=[], rows={})
     try:
         session.prepare(group.models)
-        _catch_up(uncounted, session, group.tables, seen)
+        _catch_up(uncounted, session, [m for m in group.tables if not _begins_anew(wake, group, m)], seen)
         return _apply(wake, session, group.tables, group.cut), None
     except GrantMissing:
         raise
@@ -215,6 +215,18 @@ def _group(wake: _Wake, session: WarehouseSession, group: Group) -> tuple[Loaded
         failure = _failure(group.name, error)
     _apply(uncounted, session, group.tables, seen)
     return Loaded(), failure
+
+
+def _begins_anew(wake: _Wake, group: Group, model: Model) -> bool:
+    """Whether the new batches don't need those that readers have: these may not even fit the model as it is now."""
+    held, upto = (wake.front.cut if wake.front else {}).get(_name(model)), group.cut.get(_name(model))
+    if not held or not upto:
+        return False
+    log = wake.logs.log(_name(model))
+    try:
+        return any(batch.position.get("reset") for batch in log.batches(Ref(log.name, *held), upto[0]))
+    except ChainBroken:
+        return False
 
 
 def _catch_up(wake: _Wake, session: WarehouseSession, models: Sequence[Model], seen: Cut) -> None:

@@ -20,7 +20,6 @@ HELD = "#held"
 EVERYTHING = "#everything"
 CHANGED = "#changed"
 STATE = "#state"
-FORMER = "#former"
 INTO = "#difference"
 OUT = "#out"
 NO_CHANGE = Counts()

@@ -11,6 +11,7 @@ from catchwater.project.names import literal, quote
 from catchwater.project.tables import Column
 
 MARKERS, MODELS, VERSIONS = "_catchwater_markers", "_catchwater_models", "_catchwater_versions"
+OWN = (MARKERS, MODELS, VERSIONS)
 _LONGEST = 63
 
 
