@@ -4,6 +4,7 @@ import hashlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -19,9 +20,11 @@ from catchwater.ports import LoadBatch, Loaded, Settings
 from catchwater.project.names import literal, quote
 from catchwater.project.schema import PostgresWarehouse as PostgresSpec
 from catchwater.project.tables import Column, Reference
+from catchwater.runtimes.embedded import Postgres
 from tests.support.postgres import Database, database
 
 Warehouse = DuckdbWarehouse | PostgresWarehouse
+_numbers = count(1)
 
 
 def model(name: str, columns: Mapping[str, str], key: Sequence[str] = ("id",), **more: Any) -> Model:
@@ -63,9 +66,9 @@ def duckdb_warehouse(folder: Path, **options: Any) -> DuckdbWarehouse:
     return DuckdbWarehouse("duckdb", None, settings(folder), **options)
 
 
-def postgres_warehouse(url: str, folder: Path, schema: str = "public") -> PostgresWarehouse:
+def postgres_warehouse(url: str, folder: Path, schema: str = "public", **options: Any) -> PostgresWarehouse:
     spec = PostgresSpec.model_validate({"kind": "postgres", "url": url, "schema": schema})
-    return PostgresWarehouse("postgres", spec, settings(folder))
+    return PostgresWarehouse("postgres", spec, settings(folder), **options)
 
 
 @dataclass
@@ -113,6 +116,7 @@ class Rig:
     warehouse: Warehouse
     logs: Logs
     db: Database | None = None
+    schema: str = "main"
 
     def load(self, *batches: LoadBatch, models: Sequence[Model] | None = None) -> Loaded:
         """One load: the models are prepared (default: those of the batches), the batches applied at once."""
@@ -153,6 +157,14 @@ def logs(tmp_path: Path) -> Logs:
     return Logs(folder)
 
 
+@pytest.fixture(scope="session")
+def warehouses(postgres18: Postgres) -> Iterator[Database]:
+    """One database; each test has a schema of its own in it."""
+    made = database(postgres18)
+    yield made
+    made.close()
+
+
 @pytest.fixture(params=["duckdb", "postgres"])
 def rig(request: pytest.FixtureRequest, tmp_path: Path, logs: Logs) -> Iterator[Rig]:
     if request.param == "duckdb":
@@ -160,9 +172,11 @@ def rig(request: pytest.FixtureRequest, tmp_path: Path, logs: Logs) -> Iterator[
         yield Rig("duckdb", warehouse, logs)
         warehouse.close()
         return
-    made = database(request.getfixturevalue("postgres18"))
-    yield Rig("postgres", postgres_warehouse(made.url(), tmp_path), logs, made)
-    made.close()
+    made: Database = request.getfixturevalue("warehouses")
+    schema = f"s{next(_numbers)}"
+    postgres = postgres_warehouse(made.url(), tmp_path, schema)
+    yield Rig("postgres", postgres, logs, made, schema)
+    postgres.close()
 
 
 def together(*calls: Any) -> list[Exception]:

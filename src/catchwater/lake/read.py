@@ -93,12 +93,14 @@ def create_state(
     table: str,
     columns: Sequence[Column] | None = None,
     key: Sequence[str] = (),
+    among: str = "",
 ) -> tuple[Column, ...]:
     """A temporary view over the rows now in a model: the newest per key of its log, removed ones absent.
 
     It has the model's `columns` (default: the newest schema), and `_version`, `_occurrence` when `key` is empty.
     Within one batch each key stands at most once, so that a log of one batch is read without looking for newer
-    versions. Returns the model's columns. Raises as create_history."""
+    versions. `among`, a join clause that keeps or drops all versions of a key, is applied before that. Returns the
+    model's columns. Raises as create_history."""
     columns = tuple(columns) if columns is not None else schema(batches, table)
     extra = () if key else _KEYLESS_COLUMNS
     visible = [*columns, *extra]
@@ -119,7 +121,8 @@ def create_state(
         latest = f"SELECT max({quote(order)}) AS id FROM versions GROUP BY {by}"
         newest = f"SEMI JOIN ({latest}) AS newest ON v.{quote(order)} = newest.id"
     con.execute(
-        f"CREATE OR REPLACE TEMP VIEW {quote(view)} AS WITH versions AS NOT MATERIALIZED ({inner}) "
+        f"CREATE OR REPLACE TEMP VIEW {quote(view)} AS "
+        f"WITH versions AS NOT MATERIALIZED ({f'SELECT * FROM ({inner}) {among}' if among else inner}) "
         f"SELECT {outer} FROM versions AS v {newest} WHERE v.{quote(removed)} IS NOT TRUE"
     )
     return columns

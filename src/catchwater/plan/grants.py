@@ -33,7 +33,7 @@ def _ingest(step: Step, source: Source, tables: Sequence[TableSchema], listens: 
     action = "consume" if listens else "read"
     for table in tables:
         yield Grant(step.name, action, f"{step.source}.{table.name}", f"{step.source} has {table.name}")
-    for name in secrets_of(source):
+    for name in () if listens else secrets_of(source):  # what is listened to is signed for, where it is received
         yield Grant(step.name, "read", f"secret/{name}", f"{step.source} is opened with it")
     yield from _log(step.name, f"ingestion/{step.source}", f"the log of {step.source}", own=True)
     yield Grant(step.name, "create", "ingestion/_runs/*", "every run leaves its record")

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from catchwater import __version__
 from catchwater.errors import ModelFailed
 from catchwater.lake import quarantine
-from catchwater.lake.difference import check_key, difference
+from catchwater.lake.difference import Counts, check_key, difference
 from catchwater.lake.log import Log, stamp
 from catchwater.lake.manifest import Draft, Manifest, Quarantined
 from catchwater.plan.plan import Model
 from catchwater.project.names import literal, quote
 from catchwater.stages.checks import BAD, NEW, Broken, Checked, check_exact
 from catchwater.stages.commit import commit
+from catchwater.stages.first import first_counts, is_first, write_first
 from catchwater.stages.held import begins_anew, create_held
 from catchwater.stages.inputs import Inputs, held_columns, latest, source_table, upstream
 from catchwater.stages.work import EVERYTHING, HELD, INTO, Computed, Computing, Work, count_before, table_batch
@@ -76,8 +77,7 @@ def _compute(at: Computing) -> Computed:
         con.execute(model.macros)
     inputs.create(model)
     _check_exact(con, work)
-    names = ", ".join(quote(column.name) for column in held_columns(model))
-    con.execute(f"CREATE TEMP TABLE {quote(NEW)} AS SELECT {names} FROM (\n{model.sql}\n)")
+    at = write_first(at) if is_first(at) else _table(at)
     create_held(at)
     checked = Checked(con, model, EVERYTHING, _targets(work, inputs))
     bad = checked.quarantine()
@@ -85,11 +85,21 @@ def _compute(at: Computing) -> Computed:
         check_key(con, NEW, model.key)
     _refuse(checked, model)
     notes = tuple(f"{model.name}: check {found}" for found in checked.findings("warn"))
-    columns = [column.name for column in held_columns(model)]
-    counts = difference(con, NEW, HELD, columns, model.key, INTO)
+    counts = first_counts(at) if at.first else _difference(at)
     draft, new_bad = _quarantined(at, checked, bad)
     committed, rows = commit(at, draft, counts)
     return Computed(committed, counts, rows, new_bad, notes, work.news)
+
+
+def _table(at: Computing) -> Computing:
+    names = ", ".join(quote(column.name) for column in held_columns(at.model))
+    at.con.execute(f"CREATE TEMP TABLE {quote(NEW)} AS SELECT {names} FROM (\n{at.model.sql}\n)")
+    return at
+
+
+def _difference(at: Computing) -> Counts:
+    columns = [column.name for column in held_columns(at.model)]
+    return difference(at.con, NEW, HELD, columns, at.model.key, INTO)
 
 
 def _news_or_whole(work: Work) -> Callable[[str], Sequence[Manifest]]:

@@ -56,28 +56,22 @@ def _types(columns: Sequence[Column]) -> list[tuple[str, str]]:
 
 def _kept(at: Computing) -> str:
     """The rows of an incremental model that this batch leaves as they are, then UNION ALL."""
-    columns = _columns(at.model)
-    if at.model.history:
-        _create_state(at, STATE)
-        return f"SELECT {columns} FROM {quote(STATE)} UNION ALL "
     using = ", ".join(map(quote, at.model.driving_key))
-    return f"SELECT {columns} FROM {quote(STATE)} ANTI JOIN {quote(CHANGED)} USING ({using}) UNION ALL "
+    _create_state(at, STATE, "" if at.model.history else f"ANTI JOIN {quote(CHANGED)} USING ({using})")
+    return f"SELECT {_columns(at.model)} FROM {quote(STATE)} UNION ALL "
 
 
 def _create_changed(at: Computing) -> None:
     """`#changed`: the driving keys with a new version; held are the rows that they made before."""
     model, con = at.model, at.con
-    _create_state(at, STATE)
     driving = next(read for read in model.reads if read.alias == model.driving)
     key = source_table(at.work.plan, driving).key
     fields = ", ".join(f"{quote(name)} AS {quote(output)}" for name, output in zip(key, model.driving_key, strict=True))
     versions = quote(f"#{model.driving}#versions")
     con.execute(f"CREATE TEMP TABLE {quote(CHANGED)} AS SELECT DISTINCT {fields} FROM {versions}")
     using = ", ".join(map(quote, model.driving_key))
-    con.execute(
-        f"CREATE TEMP TABLE {quote(HELD)} AS SELECT {_columns(model)} FROM {quote(STATE)} "
-        f"SEMI JOIN {quote(CHANGED)} USING ({using})"
-    )
+    _create_state(at, "#before", f"SEMI JOIN {quote(CHANGED)} USING ({using})")
+    con.execute(f"CREATE TEMP TABLE {quote(HELD)} AS SELECT {_columns(model)} FROM {quote('#before')}")
 
 
 def _columns(model: Model) -> str:
@@ -90,8 +84,8 @@ def _create_empty(con: "duckdb.DuckDBPyConnection", model: Model) -> None:
     con.execute(f"CREATE TEMP TABLE {quote(HELD)} ({body})")
 
 
-def _create_state(at: Computing, view: str) -> None:
+def _create_state(at: Computing, view: str, among: str = "") -> None:
     model = at.model
     batches = since_reset(at.log.batches(None, at.work.head.seq if at.work.head else None))
     store = at.work.ports.stores["processed"]
-    create_state(at.con, view, store, batches, model.name, held_columns(model), model.key)
+    create_state(at.con, view, store, batches, model.name, held_columns(model), model.key, among)

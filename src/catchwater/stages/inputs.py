@@ -84,10 +84,20 @@ class Inputs:
         rows = f"#{read.alias}"
         if read.history:
             self._view(rows, _validity(versions, schema.key) if _asks_validity(read) else f"FROM {quote(versions)}")
+        elif self._each_once(read):
+            self._view(rows, f"FROM {quote(versions)}")
         else:
             create_current(self.con, rows, versions, schema.key)
         named = [*schema.names, *(name for name in _SYSTEM if name in read.columns and name not in schema.names)]
         self._view(read.alias, f"SELECT {', '.join(map(quote, named))} FROM {quote(rows)}")
+
+    def _each_once(self, read: Read) -> bool:
+        """Whether the log has as many versions as the table has rows: then each is current, as after a first load."""
+        batches = self.batches(read.log)
+        tables = [batch.tables[read.table] for batch in batches if read.table in batch.tables]
+        if not tables or batches[0].seq != 1 or tables[-1].count is None:
+            return False
+        return sum(table.rows for table in tables) == tables[-1].count
 
     def _check_key(self, read: Read, schema: TableSchema) -> None:
         """Versions compared by one key (they have a checksum) aren't told apart by another: deletes would be lost."""

@@ -61,7 +61,8 @@ class Computed:
 
 @dataclass(frozen=True)
 class Computing:
-    """One computation: `anew` says that the rows held can't be compared with those of the model as it is now."""
+    """One computation: `anew` says that the rows held can't be compared with those of the model as it is now;
+    `first` is the file that has all rows already, when they are new."""
 
     work: Work
     con: "duckdb.DuckDBPyConnection"
@@ -69,6 +70,7 @@ class Computing:
     folder: Path
     draft: Draft
     anew: bool = False
+    first: Path | None = None
 
     @property
     def model(self) -> Model:
