@@ -8,7 +8,8 @@ import duckdb
 
 dsn, table, target = sys.argv[1:]
 spec = find_spec("duckdb_extension_postgres_scanner")
-assert spec and spec.submodule_search_locations
+assert spec
+assert spec.submodule_search_locations
 folder = Path(next(iter(spec.submodule_search_locations))) / "extensions" / f"v{duckdb.__version__}"
 con = duckdb.connect(target if target.endswith(".duckdb") else ":memory:")
 con.load_extension(str(folder / "postgres_scanner.duckdb_extension"))

@@ -10,14 +10,14 @@ from threading import Barrier, Thread
 from uuid import uuid4
 
 import pytest
-from tests.support.emulators import make_bucket, ministack, seaweedfs, variables
-from tests.support.lake import Faulty, FixedClock, MemoryStore, OverwritingStore, draft, script
 
 from catchwater.adapters.stores.local import LocalStore
 from catchwater.adapters.stores.s3 import S3Store
 from catchwater.errors import AlreadyExists, LakeError, NotFound, Uncertain
 from catchwater.lake.log import Log
 from catchwater.ports import Store
+from tests.support.emulators import make_bucket, ministack, seaweedfs, variables
+from tests.support.lake import Faulty, FixedClock, MemoryStore, OverwritingStore, draft, script
 
 __all__ = ["ministack", "seaweedfs"]
 EMPTY_LIST = b"<ListBucketResult><Name>lake</Name><IsTruncated>false</IsTruncated></ListBucketResult>"

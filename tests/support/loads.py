@@ -85,6 +85,7 @@ class House:
     def __init__(self, kind: str, folder: Path, db: Database | None) -> None:
         self.kind, self.folder, self.db = kind, folder, db
         self.opened: list[Warehouse] = []
+        self.logs: dict[str, Chain] = {}
         self.warehouse = self.open()
 
     def open(self, **options: Any) -> Warehouse:

@@ -62,6 +62,10 @@ def _run() -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:
+        where = str(error.filename or "")
+        _tell(CatchwaterError(f"the system refuses: {error.strerror or error}", where=where))
+        return 1
     except Exception as fault:
         if os.environ.get("CATCHWATER_DEBUG"):
             traceback.print_exc()

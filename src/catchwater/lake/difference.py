@@ -52,7 +52,11 @@ def check_key(con: "duckdb.DuckDBPyConnection", relation: str, key: Sequence[str
     label = f"({', '.join(key)})" if len(key) > 1 else key[0]
     nulls = _count(con, f"SELECT count(*) FROM {quote(relation)} WHERE {missing}")
     if nulls:
-        raise ModelFailed(f"the key {label} is NULL in {nulls} rows", where=relation)
+        raise ModelFailed(
+            f"the key {label} is NULL in {nulls} {'row' if nulls == 1 else 'rows'}",
+            where=relation,
+            next_step="choose a key that is always there, or leave those rows out in the SELECT",
+        )
     twice = con.execute(
         f"SELECT {names}, count(*) AS n FROM {quote(relation)} GROUP BY {names} HAVING count(*) > 1 "
         f"ORDER BY ALL LIMIT 1"

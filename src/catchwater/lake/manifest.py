@@ -3,8 +3,8 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from functools import cache, cached_property
+from dataclasses import dataclass, field, fields
+from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from catchwater.errors import Corrupt, LakeError
@@ -98,15 +98,14 @@ class Manifest:
     timings: dict[str, float] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
-        data = asdict(self)
+        data = {field.name: getattr(self, field.name) for field in fields(self)}
         data["format"] = FORMAT
         if self.previous:
             data["previous"] = {"seq": self.previous.seq, "hash": self.previous.hash}
-        for table in data["tables"].values():
-            table["schema"] = [
-                {"name": c["name"], "type": c["type"], "nullable": c["nullable"]} for c in table["schema"]
-            ]
-        return json.dumps(data, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        text = json.dumps(
+            data, default=_plain, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False
+        )
+        return text.encode()
 
     @cached_property
     def hash(self) -> str:
@@ -120,8 +119,20 @@ class Manifest:
         return next((ref for ref in self.inputs if ref.log == log), None)
 
 
+def _plain(value: object) -> dict[str, Any]:
+    """A part of a manifest as JSON has it: an order of magnitude faster than asdict, which copies all that it meets."""
+    if isinstance(value, Column):
+        return {"name": value.name, "type": value.type, "nullable": value.nullable}
+    if isinstance(value, Ref | File | TableBatch | Quarantined):
+        return vars(value)
+    raise TypeError(f"{type(value).__name__} has no place in a manifest")
+
+
+@lru_cache(maxsize=16)
 def parse(data: bytes, log: str, seq: int) -> Manifest:
-    """The manifest that `to_bytes` wrote as number `seq` of `log`; anything else, by a single byte, is Corrupt."""
+    """The manifest that `to_bytes` wrote as number `seq` of `log`; anything else, by a single byte, is Corrupt.
+
+    The newest batch of a source of 300 tables is read by 300 steps: the last few stay parsed, by their bytes."""
     where = f"{log} batch {seq}"
     try:
         tree = json.loads(data)
@@ -135,6 +146,7 @@ def parse(data: bytes, log: str, seq: int) -> Manifest:
         if (manifest.log, manifest.seq) != (log, seq):
             raise ValueError(f"it calls itself {manifest.log} batch {manifest.seq}")
         check(manifest)
+        vars(manifest)["hash"] = hashlib.sha256(data).hexdigest()
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, LakeError) as error:
         reason = error.message if isinstance(error, LakeError) else str(error) or type(error).__name__
         raise Corrupt(

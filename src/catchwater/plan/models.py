@@ -171,10 +171,11 @@ def _views(typed: Typed, all_typed: Mapping[str, Typed]) -> list[str]:
 
 
 def _filled(column: Column, typed: Typed, checks: Sequence[Check]) -> bool:
+    """A check says so, but not of a history, whose deletes carry the last values whatever they were."""
     never = {
         name for check in checks if check.kind == "not_null" and check.severity != "warn" for name in check.columns
     }
-    return column.name in never or column.name in typed.key
+    return column.name in typed.key or (column.name in never and not typed.resolved.history)
 
 
 def _digest(model: Model, typed: Typed, all_typed: Mapping[str, Typed]) -> str:

@@ -43,17 +43,16 @@ def examples() -> Path:
 
 def copy(name: str, folder: Path) -> bool:
     """Put the example in `folder`; False when that demo is already there. Raises UseError for any other folder."""
-    source = examples() / name
-    if not (source / "catchwater.yml").is_file():
-        known = sorted(path.parent.name for path in examples().glob("*/catchwater.yml"))
+    known = sorted(path.parent.name for path in examples().glob("*/catchwater.yml"))
+    if name not in known:
         raise UseError(f"there is no example {name}", next_step=f"use one of: {', '.join(known)}")
     mark = folder / MARK
     if mark.is_file() and mark.read_text().strip() == name:
         return False
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UseError(f"{folder} exists and isn't this demo", next_step=f"catchwater demo {name} ANOTHER_FOLDER")
     ignore = shutil.ignore_patterns(".catchwater", "__pycache__", ".env")
-    shutil.copytree(source, folder, ignore=ignore, dirs_exist_ok=True)
+    shutil.copytree(examples() / name, folder, ignore=ignore, dirs_exist_ok=True)
     (folder / ".gitignore").write_text("*\n")
     mark.write_text(f"{name}\n")
     return True
@@ -62,7 +61,7 @@ def copy(name: str, folder: Path) -> bool:
 def _inputs(name: str, folder: Path) -> Any:
     """The example's `demo.py` as a module of its own; its siblings can be imported while it loads."""
     spec = importlib.util.spec_from_file_location(f"catchwater_demo_{name}", folder / "demo.py")
-    if spec is None or spec.loader is None:
+    if spec is None or spec.loader is None or not (folder / "demo.py").is_file():
         raise UseError(f"{folder / 'demo.py'} is missing", next_step=f"rm -r {folder} and start the demo again")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module

@@ -8,6 +8,7 @@ from catchwater.errors import CheckFailed
 from catchwater.plan.plan import Check, Model, Read
 from catchwater.ports import Refused
 from catchwater.project.names import literal, quote
+from catchwater.stages.inputs import latest
 
 if TYPE_CHECKING:
     import duckdb
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 SAMPLE = 5
 NEW = "#new"
 BAD = "#bad"
+_OF_ROWS = ("not_null", "accepted", "condition")
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,10 @@ class Broken(CheckFailed):
 @dataclass(frozen=True)
 class Checked:
     """A model whose new rows stand in `#new`; `everything` is the relation of all rows after them, `targets` the
-    relations of the models that it references."""
+    relations of the models that it references.
+
+    Of a history the checks are about things that are there: a delete carries the last values of what is gone, and
+    must be told whatever they are. `unique` and `references` are about the latest versions."""
 
     con: "duckdb.DuckDBPyConnection"
     model: Model
@@ -52,11 +57,11 @@ class Checked:
 
     def quarantine(self) -> int:
         """Move the rows that break a check of severity quarantine from `#new` to `#bad` (`where reason text`)."""
-        checks = [check for check in self.model.checks if check.severity == "quarantine" and self._can(check)]
-        if not checks:
+        aside = self.aside()
+        if not aside:
             return 0
+        checks, broken = zip(*aside, strict=True)
         name = quote(self.model.name)
-        broken = [self.breaks(check) for check in checks]
         reasons = ", ".join(
             f"CASE WHEN {broke} THEN {literal(check.name)} END" for check, broke in zip(checks, broken, strict=True)
         )
@@ -71,6 +76,15 @@ class Checked:
         )
         self.con.execute(f"DELETE FROM {quote(NEW)} WHERE rowid IN (SELECT id FROM {quote(BAD)})")
         return self._count(f"SELECT count(*) FROM {quote(BAD)}")
+
+    def aside(self) -> list[tuple[Check, str]]:
+        """The checks whose broken rows are set aside, each with its condition. Of a history these are also versions
+        that break a check of severity fail when there is a later one: nothing at the source can correct them."""
+        found = [(c, self.breaks(c)) for c in self.model.checks if c.severity == "quarantine" and self._can(c)]
+        if self.model.history:
+            refused = [finding.check for finding in self.findings("fail") if finding.check.kind in _OF_ROWS]
+            found += [(check, f"{self.breaks(check)} AND NOT {self._newest()}") for check in refused]
+        return found
 
     def bad_rows(self) -> Iterator[Refused]:
         """The rows of `#bad`, in an order of their own."""
@@ -94,6 +108,10 @@ class Checked:
         """A condition that is true for the rows of `#new`, aliased by the model's name, that break a check."""
         name = quote(self.model.name)
         columns = [f"{name}.{quote(column)}" for column in check.columns]
+        there = f"{name}._op <> 'delete' AND " if self.model.history else ""
+        return f"{there}({self._broken(check, columns)})"
+
+    def _broken(self, check: Check, columns: Sequence[str]) -> str:
         if check.kind == "not_null":
             return f"{columns[0]} IS NULL"
         if check.kind == "accepted":
@@ -109,19 +127,24 @@ class Checked:
             f"twice.{quote(name)} = {column}" for name, column in zip(check.columns, columns, strict=True)
         )
         by = _list(check.columns)
-        twice = f"SELECT {by} FROM {quote(self.everything)} GROUP BY {by} HAVING count(*) > 1"
-        return f"EXISTS (SELECT 1 FROM ({twice}) AS twice WHERE {match})"
+        rows = f"({latest(self.model, self.everything)})" if self.model.history else quote(self.everything)
+        twice = f"SELECT {by} FROM {rows} GROUP BY {by} HAVING count(*) > 1"
+        current = f"{self._newest()} AND " if self.model.history else ""
+        return f"{current}EXISTS (SELECT 1 FROM ({twice}) AS twice WHERE {match})"
 
     def _dangles(self, check: Check, columns: Sequence[str]) -> str:
         given = " AND ".join(f"{column} IS NOT NULL" for column in columns)
         match = " AND ".join(f"t.{quote(to)} = {column}" for to, column in zip(check.values, columns, strict=True))
-        current = ""
-        if self.model.history:
-            newest = f"SELECT max({quote(self.model.order)}) FROM {quote(NEW)} GROUP BY {_list(self.model.entity)}"
-            own = f"{quote(self.model.name)}"
-            current = f"{own}._op <> 'delete' AND {own}.{quote(self.model.order)} IN ({newest}) AND "
+        current = f"{self._newest()} AND " if self.model.history else ""
         target = quote(self.targets[check.table])
         return f"{current}{given} AND NOT EXISTS (SELECT 1 FROM {target} AS t WHERE {match})"
+
+    def _newest(self) -> str:
+        """Whether a row of `#new` is the latest version of its entity."""
+        own, order = quote(self.model.name), quote(self.model.order)
+        mine = ", ".join(f"{own}.{quote(name)}" for name in (*self.model.entity, self.model.order))
+        by = _list(self.model.entity)
+        return f"row({mine}) IN (SELECT row({by}, max({order})) FROM {quote(NEW)} GROUP BY {by})"
 
     def _can(self, check: Check) -> bool:
         return check.kind != "references" or check.table in self.targets

@@ -16,7 +16,7 @@ from catchwater.plan.plan import Model
 from catchwater.project.names import literal, quote
 from catchwater.stages.checks import BAD, NEW, Broken, Checked, check_exact
 from catchwater.stages.commit import commit
-from catchwater.stages.first import first_counts, is_first, write_first
+from catchwater.stages.first import first_counts, is_first, without_first, write_first
 from catchwater.stages.held import begins_anew, create_held
 from catchwater.stages.inputs import Inputs, held_columns, latest, source_table, upstream
 from catchwater.stages.work import EVERYTHING, HELD, INTO, Computed, Computing, Work, count_before, table_batch
@@ -60,13 +60,20 @@ def _model_errors(model: Model) -> Iterator[None]:
         yield
     except duckdb.Error as error:
         message = str(error).strip().split("\n\n")[0]
-        raise ModelFailed(
-            message[:2000], where=f"{model.file} ({model.name})", next_step=f"correct the SELECT in {model.file}"
-        ) from error
+        where = f"{model.file} ({model.name})"
+        raise ModelFailed(message[:2000], where=where, next_step=_next_step(model, error)) from error
     except ModelFailed as error:
         if error.where.startswith("#"):
             raise ModelFailed(error.message, where=model.file, next_step=error.next_step) from error
         raise
+
+
+def _next_step(model: Model, error: Exception) -> str:
+    import duckdb
+
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return "let fewer rows meet at once (filter before joins and windows), or run where there is more memory"
+    return f"correct the SELECT in {model.file}"
 
 
 def _compute(at: Computing) -> Computed:
@@ -80,6 +87,8 @@ def _compute(at: Computing) -> Computed:
     at = write_first(at) if is_first(at) else _table(at)
     create_held(at)
     checked = Checked(con, model, EVERYTHING, _targets(work, inputs))
+    if at.first and checked.aside():
+        at = _table(without_first(at))
     bad = checked.quarantine()
     if model.key:
         check_key(con, NEW, model.key)

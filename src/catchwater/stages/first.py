@@ -34,6 +34,13 @@ def write_first(at: Computing) -> Computing:
     return replace(at, first=path)
 
 
+def without_first(at: Computing) -> Computing:
+    """Forget the file: some of its rows may not stay."""
+    for name in (INTO + "_removed", INTO + "_upserts", NEW):
+        at.con.execute(f"DROP VIEW {quote(name)}")
+    return replace(at, first=None)
+
+
 def first_counts(at: Computing) -> Counts:
     row = at.con.execute(f"SELECT count(*) FROM {quote(NEW)}").fetchone()
     return Counts(added=int(row[0]) if row else 0)

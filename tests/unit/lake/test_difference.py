@@ -133,7 +133,7 @@ def test_odd_names_and_a_table_that_is_all_key(con: duckdb.DuckDBPyConnection) -
         ([(1, "x"), (1, "x")], ["k"], "the key k isn't unique: 1 stands 2 times"),
         ([(1, "x"), (1, "x"), (1, "y")], ["k", "v"], r"the key \(k, v\) isn't unique: 1, 'x' stands 2 times"),
         ([(None, "x"), (None, "y")], ["k"], "the key k is NULL in 2 rows"),
-        ([(1, None)], ["k", "v"], r"the key \(k, v\) is NULL in 1 rows"),
+        ([(1, None)], ["k", "v"], r"the key \(k, v\) is NULL in 1 row"),
     ],
 )
 def test_a_key_that_is_none_is_named(

@@ -5,11 +5,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.support.lake import Faulty, FixedClock, MemoryStore, OverwritingStore, draft, script, table
 
 from catchwater.errors import ChainBroken, Corrupt, LakeError, LostRace, NotFound, Uncertain
 from catchwater.lake.log import Log, verify_chain
 from catchwater.lake.manifest import File, Manifest, Ref
+from tests.support.lake import Faulty, FixedClock, MemoryStore, OverwritingStore, draft, script, table
 
 NAME = "ingestion/s"
 

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
-from tests.support.lake import Faulty, FixedClock, MemoryStore, OverwritingStore, chance, draft
 
 from catchwater.errors import AlreadyExists, ChainBroken, LostRace, Uncertain
 from catchwater.lake.log import Log
 from catchwater.lake.manifest import Manifest, Ref
+from tests.support.lake import Faulty, FixedClock, MemoryStore, OverwritingStore, chance, draft
 
 NAME = "ingestion/s"
 WRITERS = st.integers(0, 2)

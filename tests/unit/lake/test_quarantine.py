@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from tests.support.lake import FixedClock
 
 from catchwater.adapters.stores.local import LocalStore
 from catchwater.errors import Corrupt
@@ -11,6 +10,7 @@ from catchwater.lake import quarantine
 from catchwater.lake.log import Log
 from catchwater.lake.manifest import Quarantined
 from catchwater.ports import Refused
+from tests.support.lake import FixedClock
 
 ODD = [
     Refused("t", "file.csv:7", "not a number: 'x'", 'a,"b\n;\u2028\r\n\0'),

@@ -5,8 +5,6 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from tests.support.lake import FixedClock, draft
-from tests.support.parquet import DELETE, SYSTEM, Lake, rows
 
 from catchwater.adapters.stores.local import LocalStore
 from catchwater.errors import Corrupt, LakeError
@@ -14,6 +12,8 @@ from catchwater.lake import read
 from catchwater.lake.log import Log
 from catchwater.lake.manifest import File, Manifest, TableBatch
 from catchwater.project.tables import Column
+from tests.support.lake import FixedClock, draft
+from tests.support.parquet import DELETE, SYSTEM, Lake, rows
 
 K, V = Column("k", "BIGINT"), Column("v", "VARCHAR")
 ODD = ["filename", "select", "a b", 'q"q', "Ünï", "h", "n", "newest", "v", "versions", "#id", "t", "'", "id"]

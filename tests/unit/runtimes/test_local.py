@@ -181,7 +181,7 @@ def test_a_record_that_the_lake_refuses_is_a_warning(pings: Path, monkeypatch: p
         report = made.run()
         assert report.state == "done"
         said = [line["message"] for line in made.records.logs(report.number, 10) if line["level"] == "warning"]
-        assert said == ["the run record wasn't stored: no room"]
+        assert said[-1:] == ["the run record wasn't stored: no room"]
 
 
 def refuse(key: str, data: bytes) -> None:

@@ -1,6 +1,7 @@
 """The index of runs: what it returns is what was noted, from any thread or process."""
 
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from catchwater.errors import CatchwaterError
 from catchwater.runtimes import records as module
 from catchwater.runtimes.records import Records
 
@@ -107,10 +109,57 @@ def test_a_failed_write_leaves_nothing_and_the_next_one_works(tmp_path: Path) ->
     with pytest.raises(TypeError):
         records.end(number, ended(steps=[object()]))
     assert json.dumps(records.run(number))
-    with pytest.raises(sqlite3.OperationalError), records._write() as db:
+    with pytest.raises(sqlite3.OperationalError):
+        half(records)
+    assert records.mark("half", "now")
+
+
+def half(records: Records) -> None:
+    with records._write() as db:
         db.execute("INSERT INTO marks VALUES ('half', 'now')")
         db.execute("not SQL")
-    assert records.mark("half", "now")
+
+
+def test_a_number_given_again_isn_t_the_same_process(tmp_path: Path) -> None:
+    records = Records(tmp_path)
+    number, _, _ = records.begin("command")
+    assert records.runs(1)[0]["state"] == "running"
+    for process in (f"{os.getpid()}/1/an-earlier-boot", None):
+        with records._write() as db:
+            db.execute("UPDATE runs SET process = ? WHERE number = ?", [process, number])
+        assert records.runs(1)[0]["state"] == "interrupted"
+
+
+def test_an_index_of_an_earlier_version_is_taken_over(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "runs.sqlite") as db:
+        db.execute(
+            "CREATE TABLE runs (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE, idempotency TEXT UNIQUE, "
+            "trigger TEXT, state TEXT, started TEXT, seconds REAL, quarantined INTEGER DEFAULT 0, report TEXT)"
+        )
+        db.execute("INSERT INTO runs (id, state, trigger, started) VALUES ('a', 'running', 'command', 'then')")
+    db.close()
+    assert [run["state"] for run in Records(tmp_path).runs(5)] == ["interrupted"]
+
+
+def test_an_index_that_can_t_be_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / "runs.sqlite").write_bytes(b"not a database, and longer than a header" * 100)
+    with pytest.raises(CatchwaterError, match="the records of runs can't be used: file is not a database"):
+        Records(tmp_path)
+
+
+def test_two_processes_write_at_once(tmp_path: Path) -> None:
+    script = "import sys; from pathlib import Path; from catchwater.runtimes.records import Records\n"
+    script += "r = Records(Path(sys.argv[1]))\n"
+    script += "for _ in range(50):\n n = r.begin('command')[0]; r.log(n, 'info', '', 'x', {}); r.add('n', 1)\n"
+    script += " r.end(n, {'state': 'done', 'seconds': 0, 'quarantined': 0})"
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [process.communicate(timeout=60)[1] for process in processes]
+    assert said == ["", ""]
+    records = Records(tmp_path)
+    assert records.totals() == {"n": 100.0}
+    assert [run["number"] for run in records.runs(200)] == list(range(100, 0, -1))
+    assert len(records.logs(None, 1000)) == 100
 
 
 def test_eight_threads_number_their_runs_apart(tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ def test_a_key_is_unique_and_not_null(bench: Bench) -> None:
     (failure,) = bench.process().failures
     assert failure.message.startswith("models/o.sql: the key staff isn't unique: 7 stands 2 times")
     bench.ingest("shop", {"orders": orders((1, None, 10, "", "upsert"), (2, 7, 5, "", "upsert"))})
-    assert "the key staff is NULL in 1 rows" in bench.process().failures[0].message
+    assert "the key staff is NULL in 1 row" in bench.process().failures[0].message
 
 
 @pytest.mark.parametrize("how", ["full", "incremental"])

@@ -3,6 +3,7 @@
 import json
 import os
 import tempfile
+import threading
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,15 +26,33 @@ class DuckdbEngine:
 
     def __init__(self, name: str, spec: object, settings: "Settings") -> None:
         self.name, self.spec, self.settings = name, spec, settings
+        self._empty: duckdb.DuckDBPyConnection | None = None
+        self._describing = threading.Lock()
 
     def describe(self, sql: str, tables: Mapping[str, Sequence[Column]], macros: str = "") -> tuple[Column, ...]:
         """Output columns of one SELECT; ProjectError with the line and column of `sql` when it can't be bound."""
+        with self._describing:
+            con = self._transaction()
+            try:
+                return self._described(con, sql, tables, macros)
+            finally:
+                con.execute("ROLLBACK")
+                con.close()
+
+    def _transaction(self) -> "duckdb.DuckDBPyConnection":
+        """In an empty database kept for it, and to be rolled back: opening one takes longer than its answer."""
+        if self._empty is None:
+            self._empty = self._open({"enable_external_access": False})
+        con = self._empty.cursor()
+        con.execute("SET errors_as_json = true")
+        return con.begin()
+
+    def _described(
+        self, con: "duckdb.DuckDBPyConnection", sql: str, tables: Mapping[str, Sequence[Column]], macros: str
+    ) -> tuple[Column, ...]:
         import duckdb
 
-        con = self._open({})
         try:
-            con.execute("SET errors_as_json = true")
-            con.execute("SET enable_external_access = false")
             for alias, columns in tables.items():
                 con.execute(_create(alias, columns))
             if macros:
@@ -42,8 +61,6 @@ class DuckdbEngine:
             rows = con.execute(f"DESCRIBE {sql}").fetchall()
         except duckdb.Error as error:
             raise ProjectError([_problem(sql, error)]) from error
-        finally:
-            con.close()
         return tuple(Column(row[0], row[1]) for row in rows)
 
     def connect(self) -> "duckdb.DuckDBPyConnection":

@@ -117,7 +117,8 @@ class Relation:
 
     def to_schema(self, others: Iterable["Relation"]) -> TableSchema:
         """Its shape in the lake, with references to those of `others` that it has foreign keys to."""
-        known = {(other.schema, other.table): other.name for other in others}
+        linked = {(link["schema"], link["table"]) for link in self.links}
+        known = {(o.schema, o.table): o.name for o in others if (o.schema, o.table) in linked}
         return TableSchema(
             self.name,
             tuple(Column(field.name, field.type, field.nullable) for field in self.fields),

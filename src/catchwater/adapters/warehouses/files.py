@@ -18,7 +18,10 @@ _OUTSIDE = re.compile(
     r"|Read-only file system|is a directory|Input/output error",
     re.IGNORECASE,
 )
-_BROKEN = re.compile(r"checksum|corrupt|has been invalidated|INTERNAL Error|not a valid DuckDB", re.IGNORECASE)
+_BROKEN = re.compile(
+    r"checksum|corrupt|has been invalidated|INTERNAL Error|not a valid DuckDB|Could not read enough bytes",
+    re.IGNORECASE,
+)
 
 
 def connect(folder: Path, memory: str) -> "duckdb.DuckDBPyConnection":

@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, cast
 
 from catchwater.adapters.warehouses import postgres_ddl as ddl
-from catchwater.adapters.warehouses.postgres_place import ALIAS, Place, connect, place, refused
+from catchwater.adapters.warehouses.postgres_place import ALIAS, Place, attach, instance, place, refused
 from catchwater.adapters.warehouses.postgres_session import PostgresSession, rows
 from catchwater.adapters.warehouses.reading import OpenReading, ReadingCursor
 from catchwater.errors import WarehouseError
@@ -28,6 +28,7 @@ class PostgresWarehouse:
         self.name, self.spec, self.settings, self.patience = name, spec, settings, patience
         self.folder = settings.state / "warehouse"
         self._root: duckdb.DuckDBPyConnection | None = None
+        self._idle: duckdb.DuckDBPyConnection | None = None
         self._seen: int | None = None
         self._opening = threading.Lock()
 
@@ -55,25 +56,43 @@ class PostgresWarehouse:
         import duckdb
 
         at = self._place()
-        con = connect(at, self.folder, write=True)
+        with self._opening:
+            con, self._idle = self._idle or instance(self.folder), None
         try:
+            attach(con, at, write=True)
             session = PostgresSession(con, at, self.patience)
             yield session
             session.finish()
-        except duckdb.Error as error:
-            raise refused(at, error) from error
-        finally:
+            con.execute(f"DETACH {ALIAS}")
+        except BaseException as error:
+            con.close()
+            if isinstance(error, duckdb.Error):
+                raise refused(at, error) from error
+            raise
+        with self._opening:
+            self._idle, con = con, self._idle or con
+        if con is not self._idle:
             con.close()
 
     def close(self) -> None:
         with self._opening:
-            if self._root is not None:
-                self._root.close()
-                self._root = None
+            for con in (self._root, self._idle):
+                if con is not None:
+                    con.close()
+            self._root = self._idle = None
 
     def _place(self) -> Place:
         """Resolved at each use: a secret may have been rotated. Raises SecretMissing."""
         return place(self.spec, self.settings)
+
+    def _connect(self) -> "duckdb.DuckDBPyConnection":
+        con = instance(self.folder)
+        try:
+            attach(con, self._place(), write=False)
+        except BaseException:
+            con.close()
+            raise
+        return con
 
     @contextmanager
     def _transaction(self) -> "Iterator[duckdb.DuckDBPyConnection]":
@@ -89,7 +108,7 @@ class PostgresWarehouse:
 
         for again in (True, False):
             with self._opening:
-                root = self._root = self._root or connect(self._place(), self.folder, write=False)
+                root = self._root = self._root or self._connect()
                 cursor = root.cursor()
             try:
                 cursor.execute("BEGIN")

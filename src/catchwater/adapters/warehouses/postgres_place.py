@@ -89,8 +89,8 @@ def _words(text: str) -> dict[str, str]:
     )
 
 
-def connect(at: Place, folder: Path, *, write: bool) -> "duckdb.DuckDBPyConnection":
-    """An instance with the database attached as `warehouse`. Raises MissingExtra, WarehouseError."""
+def instance(folder: Path) -> "duckdb.DuckDBPyConnection":
+    """DuckDB in memory, able to reach Postgres; it takes a quarter of a second, so keep it. Raises MissingExtra."""
     import duckdb
 
     con = duckdb.connect(
@@ -105,8 +105,19 @@ def connect(at: Place, folder: Path, *, write: bool) -> "duckdb.DuckDBPyConnecti
     try:
         con.load_extension(str(_extension(duckdb.__version__)))
         con.execute("SET TimeZone = 'UTC'")
+    except BaseException:
+        con.close()
+        raise
+    return con
+
+
+def attach(con: "duckdb.DuckDBPyConnection", at: Place, *, write: bool) -> None:
+    """The database as `warehouse`; for readers all else outside is shut for good. Raises WarehouseError."""
+    import duckdb
+
+    try:
         parts = ", ".join(f"{_PARTS[key]} {literal(value)}" for key, value in at.parts.items())
-        con.execute(f"CREATE SECRET warehouse (TYPE postgres, {parts})" if parts else "SELECT 1")
+        con.execute(f"CREATE OR REPLACE SECRET warehouse (TYPE postgres, {parts})" if parts else "SELECT 1")
         rest = " ".join(f"{key}={_quoted(value)}" for key, value in at.rest.items())
         options = ["TYPE postgres", f"SCHEMA {literal(at.schema)}"]
         options += ["SECRET warehouse"] if parts else []
@@ -116,12 +127,7 @@ def connect(at: Place, folder: Path, *, write: bool) -> "duckdb.DuckDBPyConnecti
             con.execute("SET enable_external_access = false")
             con.execute("SET lock_configuration = true")
     except duckdb.Error as error:
-        con.close()
         raise refused(at, error) from error
-    except BaseException:
-        con.close()
-        raise
-    return con
 
 
 def refused(at: Place, error: Exception, what: str = "") -> WarehouseError:

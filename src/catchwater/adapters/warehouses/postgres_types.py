@@ -47,7 +47,9 @@ def held(table: str, column: Column) -> Held:
         return Held(_DIGITS[kind], "VARCHAR", "text")
     decimal = _NUMERIC.fullmatch(kind)
     if decimal:
-        return Held(f"numeric({decimal[1]},{decimal[2]})", kind, f"numeric({decimal[1]},{decimal[2]})")
+        precision, scale = int(decimal[1]), int(decimal[2])
+        numeric = f"numeric({precision},{scale})"
+        return Held(numeric, "VARCHAR", "text") if _overflows(precision, scale) else Held(numeric, kind, numeric)
     if kind in _MOMENTS:
         return Held(_SAME[_MOMENTS[kind]], _MOMENTS[kind], _SAME[_MOMENTS[kind]])
     if kind not in _SAME:
@@ -58,6 +60,13 @@ def held(table: str, column: Column) -> Held:
         )
     sent = "INTEGER" if kind in ('"NULL"', "NULL") else _WIDER.get(kind, kind)
     return Held(_SAME[kind], sent, _SAME[kind])
+
+
+def _overflows(precision: int, scale: int) -> bool:
+    """Whether DuckDB 1.5 sends wrong digits: it widens the fraction to a multiple of four digits, in the integer that
+    holds the value."""
+    digits = next(held for held in (4, 9, 18, 38) if precision <= held)
+    return (scale + 3) // 4 * 4 > digits
 
 
 def accepts(there: str, wanted: str) -> bool:

@@ -11,11 +11,12 @@ from catchwater.ports import Version
 if TYPE_CHECKING:
     import duckdb
 
-TABLE_FUNCTIONS = frozenset(
-    """range generate_series unnest repeat repeat_row json_each json_tree histogram histogram_values query_table
-    duckdb_columns duckdb_constraints duckdb_functions duckdb_indexes duckdb_keywords duckdb_schemas duckdb_tables
-    duckdb_types duckdb_views pg_timezone_names icu_calendar_names pragma_table_info pragma_version""".split()
-)
+TABLE_FUNCTIONS = frozenset({
+    "range", "generate_series", "unnest", "repeat", "repeat_row", "json_each", "json_tree", "histogram",
+    "histogram_values", "query_table", "duckdb_columns", "duckdb_constraints", "duckdb_functions", "duckdb_indexes",
+    "duckdb_keywords", "duckdb_schemas", "duckdb_tables", "duckdb_types", "duckdb_views", "pg_timezone_names",
+    "icu_calendar_names", "pragma_table_info", "pragma_version",
+})  # fmt: skip
 _EXPLAIN = re.compile(r"\s*explain\s+(?:analyze\s+)?", re.IGNORECASE)
 # inside a JSON text a quote is escaped, so that no literal of the statement can look like this
 _CALLED = re.compile(r'"type":"TABLE_FUNCTION",.*?"function_name":"((?:[^"\\]|\\.)*)"')
