@@ -178,3 +178,147 @@ def test_keys_are_shown_once(project: Path) -> None:
 def test_version_and_help() -> None:
     assert catchwater("--version").out.startswith("catchwater ")
     assert "Every stage until nothing is left to do" in catchwater("run", "--help").out.replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["query"],
+        ["query", "SELECT nothing"],
+        ["query", "SELECT 1; SELECT 2"],
+        ["nothing"],
+        ["run", "--nothing"],
+        ["run", "nowhere"],
+        ["runs", "99"],
+        ["logs", "x", "y"],
+        ["verify", "nowhere"],
+        ["status", "nowhere"],
+        ["check", "nowhere"],
+        ["plan", "nowhere"],
+        ["alerts", "nowhere"],
+        ["lookml", "nowhere"],
+        ["publish", "nothing"],
+        ["demo", "nothing"],
+        ["init"],
+        ["keys", "create"],
+        ["keys", "list", "nowhere"],
+        ["runs", "--limit", "0"],
+    ],
+)
+def test_an_error_is_json_where_json_was_asked_for(
+    project: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.chdir(project)
+    catchwater("run")
+    done = catchwater(*arguments, "--json")
+    assert done.exit == (1 if arguments == ["query", "SELECT nothing"] else 2)
+    assert {"error", "message"} <= done.json.keys()
+    assert done.err == ""
+
+
+def test_what_is_published_line_by_line(project: Path) -> None:
+    for text, count in (
+        ("", 0),
+        ("\n \n", 0),
+        ('{"id": 1}', 1),
+        ('{"id": 2}\r\n{"id": 3}\r\n', 2),
+        ('\ufeff{"id": 4}\n', 1),
+    ):
+        done = catchwater("publish", "pings", "-", project, "--json", stdin=text)
+        assert (done.exit, done.json) == (0, {"topic": "pings", "published": count}), text
+    assert catchwater("run", project).exit == 0
+    assert [row["id"] for row in catchwater("query", "FROM pings ORDER BY id", project, "--json").json] == [1, 2, 3, 4]
+
+
+def test_a_message_over_the_limit_is_told_by_line_and_nothing_published(project: Path, tmp_path: Path) -> None:
+    file = tmp_path / "messages.ndjson"
+    file.write_text('{"id": 1}\n\n{"id": 2, "note": "' + "x" * (1 << 20) + '"}\n{"id": 3}\n')
+    done = catchwater("publish", "pings", file, project)
+    assert done.exit == 2
+    assert f"{file}: line 3 has 1,048,597 bytes, 1,048,576 are the most" in done.err
+    assert catchwater("publish", "pings", "-", project, "-m", "{}", "-m", "x" * (2 << 20)).exit == 2
+    assert catchwater("run", project, "--json").json["quarantined"] == 0
+    assert catchwater("query", "SELECT count(*) AS n FROM pings", project, "--json").json == [{"n": 0}]
+
+
+def test_the_newest_runs_and_lines_alone(project: Path) -> None:
+    for number in range(4):
+        publish(project, f'{{"id": {number}}}')
+        assert catchwater("run", project).exit == 0
+    assert [run["number"] for run in catchwater("runs", project, "--limit", 2, "--json").json] == [4, 3]
+    assert len(catchwater("logs", project, "--limit", 2, "--json").json) == 2
+    assert {line["run"] for line in catchwater("logs", 1, project, "--json").json} == {1}
+
+
+def test_quarantine_of_a_run_without_any(project: Path) -> None:
+    publish(project, '{"id": 1}')
+    catchwater("run", project)
+    assert catchwater("runs", 1, project, "--quarantine").out == "this run set nothing aside\n"
+    assert catchwater("runs", 1, project, "--quarantine", "--json").json == []
+
+
+def test_alerts_are_tried(tmp_path: Path) -> None:
+    from tests.support.mail import http_server
+    from tests.support.pings import PROJECT
+
+    with http_server() as hook:
+        rule = f"alerts:\n  - {{notify: webhook, to: '{hook.url()}', events: [failure]}}\n"
+        folder = write(tmp_path / "pings", PROJECT + rule)
+        done = catchwater("alerts", folder, "--test")
+        assert done.exit == 0, done.err
+        assert len(hook.seen) == 1
+    assert "a test" in done.out
+    refused = catchwater("alerts", folder, "--test", "--json")
+    assert refused.exit == 1
+    assert refused.json["error"] == "AlertFailed"
+    assert [alert["error"] is None for alert in catchwater("alerts", folder, "--json").json] == [False, True]
+
+
+def test_a_fault_is_told_without_a_trace(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from catchwater.runtimes import status
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("of ours")
+
+    catchwater("run", project)
+    monkeypatch.setattr(status, "status", fail)
+    done = catchwater("status", project)
+    assert done.exit == 1
+    assert "a fault in Catchwater itself: ZeroDivisionError('of ours')" in done.err
+    assert "Traceback" not in done.err
+    assert catchwater("status", project, "--json").json == {"error": "ZeroDivisionError", "message": "of ours"}
+    monkeypatch.setenv("CATCHWATER_DEBUG", "1")
+    assert "Traceback" in catchwater("status", project).err
+
+
+def test_what_the_system_refuses_is_no_fault_of_ours(project: Path) -> None:
+    (project / ".catchwater").write_text("a file")
+    done = catchwater("run", project)
+    assert done.exit == 1
+    assert "the system refuses" in done.err
+    assert ".catchwater" in done.err
+
+
+def test_serve_refuses_what_it_can_t_listen_on(project: Path) -> None:
+    done = catchwater("serve", project, "--host", "203.0.113.7", "--port", "0")
+    assert done.exit == 2
+    assert "can't listen on 203.0.113.7:0" in done.err
+
+
+def test_init_asks_on_a_terminal_alone_and_says_what_it_wrote(tmp_path: Path) -> None:
+    done = catchwater("init", "shop", tmp_path / "shop", "--url", "postgresql://nobody@127.0.0.1:1/x", "--json")
+    assert done.exit == 1
+    assert done.json["error"] == "SourceUnreachable"
+    assert not (tmp_path / "shop" / "catchwater.yml").exists()
+
+
+def test_an_interrupt_is_no_fault(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from catchwater.runtimes import status
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    catchwater("run", project)
+    monkeypatch.setattr(status, "status", interrupted)
+    done = catchwater("status", project)
+    assert (done.exit, done.err) == (130, "")

@@ -1,8 +1,11 @@
 """query, status, runs, logs, alerts, verify: what is there and what happened; nothing is changed."""
 
 import json
+import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -31,12 +34,22 @@ def query(
     if form not in rows.FORMS:
         raise UseError(f"--format {form} isn't known", next_step=f"use one of: {', '.join(rows.FORMS)}")
     wiring = open_project(project, env)
-    with wiring.warehouse().read() as reading:
+    with wiring.warehouse().read() as reading, _ended_by_ctrl_c():
         try:
             rows.write(reading.connection, sql, form, sys.stdout)
         except duckdb.Error as error:
             raise WarehouseError(str(error).strip(), next_step="catchwater query 'SHOW TABLES'") from error
     wiring.close()
+
+
+@contextmanager
+def _ended_by_ctrl_c() -> Iterator[None]:
+    """While DuckDB works on rows it looks at no signal, and reading has nothing to tidy up: let SIGINT just end it."""
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def status(project: ProjectFolder = Path(), env: Env = "local", as_json: Json = False) -> None:

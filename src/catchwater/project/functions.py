@@ -17,6 +17,11 @@ _WORDS = frozenset(
         "localtimestamp",
     }
 )
+CLOCK = frozenset(
+    {"now", "today", "age", "current_date", "current_timestamp", "current_time", "current_localtime",
+     "current_localtimestamp", "localtime", "localtimestamp", "get_current_timestamp", "get_current_time",
+     "transaction_timestamp"}
+)  # fmt: skip
 _READERS = (
     "read_", "postgres_", "mysql_", "sqlite_", "iceberg_", "delta_", "parquet_", "duckdb_", "pragma_", "st_read",
 )  # fmt: skip

@@ -108,7 +108,7 @@ class Runtime:
         """Plan again and apply; raises what is wrong, and then the plan stays what it was."""
         planned = planning.plan_project(self.wiring)
         self.plan = planned.plan
-        self.changed = planning.apply(self.plan, self.wiring.state) or self.changed
+        self.changed = planning.apply(self.plan, self.wiring.state, planned.inputs) or self.changed
         self.alerts = Alerts(self.plan, self.records, self.wiring.notifier)
 
     def run(self, trigger: str = "command", number: tuple[int, str] | None = None) -> RunReport:

@@ -1,13 +1,16 @@
 """From a project folder to its plan on this machine: load, describe the sources, type the models, apply."""
 
+import hashlib
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
+from catchwater import __version__
 from catchwater.errors import CatchwaterError, LakeError, SourceError
 from catchwater.plan.graph import make
-from catchwater.plan.models import load_models
 from catchwater.plan.plan import Plan, from_bytes
 from catchwater.ports import Settings
 from catchwater.project.load import load
@@ -16,13 +19,17 @@ from catchwater.project.tables import TableSchema
 from catchwater.project.variables import resolver
 from catchwater.wiring import Wiring, adapter
 
+_VARIABLE = re.compile(rb"\$\{([^}]*)\}")
+
 
 @dataclass(frozen=True)
 class Planned:
-    """A plan, and the sources that couldn't be described now (their last known tables stand in)."""
+    """A plan, the sources that couldn't be described now (their last known tables stand in), and the digest of what
+    the plan's models were made from."""
 
     plan: Plan
     unreachable: Mapping[str, CatchwaterError]
+    inputs: str = ""
 
 
 def open_project(folder: Path, environment: str = "local", variables: Mapping[str, str] | None = None) -> Wiring:
@@ -45,13 +52,14 @@ def plan_project(wiring: Wiring) -> Planned:
                 raise
             tables[name] = known.tables
             unreachable[name] = error
-    models = load_models(
-        wiring.loaded.folder,
-        tables,
-        wiring.engine().describe,
-        wiring.loaded.variables,
-    )
-    return Planned(make(wiring.loaded.project, wiring.loaded.environment, tables, models), unreachable)
+    made_of = inputs(wiring.loaded.folder, tables, wiring.loaded.variables)
+    if applied and made_of == remembered(wiring.state):
+        models = applied.models
+    else:
+        from catchwater.plan.models import load_models
+
+        models = load_models(wiring.loaded.folder, tables, wiring.engine().describe, wiring.loaded.variables)
+    return Planned(make(wiring.loaded.project, wiring.loaded.environment, tables, models), unreachable, made_of)
 
 
 def describe_url(name: str, url: str, folder: Path) -> tuple[TableSchema, ...]:
@@ -75,14 +83,41 @@ def applied_plan(state: Path) -> Plan | None:
         ) from error
 
 
-def apply(plan: Plan, state: Path) -> bool:
-    """Write the plan as applied; True when that is a change."""
+def apply(plan: Plan, state: Path, made_of: str = "") -> bool:
+    """Write the plan as applied; True when that is a change. `made_of` is `inputs` of the Planned that it is from."""
     path = state / "plan.json"
     data = plan.to_bytes()
-    if path.exists() and path.read_bytes() == data:
-        return False
-    state.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(f".{os.getpid()}")
+    changed = not path.exists() or path.read_bytes() != data
+    if changed:
+        _replace(path, data)
+    if made_of and remembered(state) != made_of:
+        _replace(path.with_suffix(".inputs"), f"{made_of} {hashlib.sha256(data).hexdigest()}\n".encode())
+    return changed
+
+
+def _replace(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f"{path.name}.{os.getpid()}")
     fresh.write_bytes(data)
     fresh.replace(path)
-    return True
+
+
+def inputs(folder: Path, tables: Mapping[str, Sequence[TableSchema]], variables: Mapping[str, str]) -> str:
+    """The SHA-256 of all that the models of a plan depend on: files, variables in them, source tables, versions."""
+    found = hashlib.sha256()
+    versions = [__version__, *(version(name) for name in ("duckdb", "sqlglot"))]
+    found.update(repr((versions, sorted((name, tuple(held)) for name, held in tables.items()))).encode())
+    for path in sorted((folder / "models").rglob("*.sql")):
+        text = path.read_bytes()
+        names = sorted({name.decode(errors="replace").strip() for name in _VARIABLE.findall(text)})
+        found.update(repr((path.relative_to(folder).as_posix(), [(n, variables.get(n)) for n in names], text)).encode())
+    return found.hexdigest()
+
+
+def remembered(state: Path) -> str | None:
+    """The inputs of the plan last applied; None where they aren't known, or were those of another plan."""
+    try:
+        made_of, _, plan = (state / "plan.inputs").read_text(encoding="utf-8").strip().partition(" ")
+        return made_of if plan == hashlib.sha256((state / "plan.json").read_bytes()).hexdigest() else None
+    except (OSError, UnicodeDecodeError):
+        return None

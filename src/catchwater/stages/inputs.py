@@ -10,7 +10,7 @@ from catchwater.lake.manifest import Manifest
 from catchwater.lake.read import create_current, create_history, create_state
 from catchwater.plan.plan import Model, Plan, Read
 from catchwater.ports import Store
-from catchwater.project.functions import functions
+from catchwater.project.functions import CLOCK, functions
 from catchwater.project.names import quote
 from catchwater.project.tables import Column, TableSchema
 
@@ -155,5 +155,13 @@ def _validity(versions: str, key: Sequence[str]) -> str:
 
 def varies(model: Model) -> bool:
     """Whether the model's SQL may give another value each time that it is computed."""
-    words = {word.lower() for word in re.findall(r"[A-Za-z_]\w*", f"{model.sql} {model.macros}")}
-    return not words.isdisjoint(functions().varying)
+    return not _words(model).isdisjoint(functions().varying)
+
+
+def asks_the_time(model: Model) -> bool:
+    """Whether the model's SQL may give other rows another day, of the same input."""
+    return not _words(model).isdisjoint(CLOCK)
+
+
+def _words(model: Model) -> set[str]:
+    return {word.lower() for word in re.findall(r"[A-Za-z_]\w*", f"{model.sql} {model.macros}")}

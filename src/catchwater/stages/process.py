@@ -4,6 +4,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from catchwater.errors import CatchwaterError, GrantMissing, LostRace
@@ -13,7 +14,7 @@ from catchwater.plan.plan import Model, Plan, Read, Step
 from catchwater.ports import Ports
 from catchwater.stages.checks import Broken
 from catchwater.stages.compute import compute
-from catchwater.stages.inputs import table_reads, upstream, varies
+from catchwater.stages.inputs import asks_the_time, table_reads, upstream, varies
 from catchwater.stages.outcome import Failure, Outcome, TableOutcome
 from catchwater.stages.work import Computed, Work
 
@@ -109,7 +110,7 @@ class _Group:
         head = self.heads[model.name]
         inputs = self._inputs(reads)
         fresh = head is None or head.position.get("digest") != model.digest or not head.complete
-        if head is not None and not fresh and inputs == tuple(sorted(head.inputs)):
+        if head is not None and not fresh and inputs == tuple(sorted(head.inputs)) and not self._due(model, head):
             return None
         news = self._news(head, inputs)
         work = Work(
@@ -128,6 +129,11 @@ class _Group:
             computed = compute(work, self.log(f"processed/{model.name}"), Path(folder))
         self.heads[model.name] = computed.batches[-1]
         return computed
+
+    def _due(self, model: Model, head: Manifest) -> bool:
+        """A model that asks the time is computed again on the first wake of a day (UTC), even if no input moved."""
+        today = self.ports.clock.now().astimezone(UTC).date()
+        return asks_the_time(model) and datetime.fromisoformat(head.committed).date() != today
 
     def _inputs(self, reads: tuple[Read, ...]) -> tuple[Ref, ...]:
         """What is read, and the ingestion offsets behind the models that are."""

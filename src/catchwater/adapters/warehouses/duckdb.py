@@ -94,8 +94,11 @@ class DuckdbWarehouse:
         while True:
             try:
                 con = files.attach(path, self.memory, write=True)
-                ddl.setup(con)
-                return con, notes
+                if files.is_whole(con, path):
+                    ddl.setup(con)
+                    return con, notes
+                con.close()
+                notes.append(files.set_aside(path))
             except duckdb.Error as error:
                 if files.is_held(error):
                     if time.monotonic() > deadline:

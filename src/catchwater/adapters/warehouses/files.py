@@ -61,6 +61,14 @@ def attach(path: Path, memory: str, *, write: bool) -> "duckdb.DuckDBPyConnectio
     return con
 
 
+def is_whole(con: "duckdb.DuckDBPyConnection", path: Path) -> bool:
+    """Whether the file has all the blocks that its header counts; DuckDB itself notices when it needs one."""
+    found = con.execute(
+        "SELECT block_size * total_blocks FROM pragma_database_size() WHERE database_name = ?", [ALIAS]
+    ).fetchone()
+    return found is None or path.stat().st_size >= found[0]
+
+
 def is_held(error: Exception) -> bool:
     """Somebody else has the file open."""
     return bool(_HELD.search(str(error)))

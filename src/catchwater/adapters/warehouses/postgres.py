@@ -35,13 +35,13 @@ class PostgresWarehouse:
     def version(self) -> Version | None:
         """What is loaded; None before the first load."""
         with self._transaction() as cursor:
-            return _version(cursor, self.spec.schema_name)
+            return self._version(cursor)
 
     @contextmanager
     def read(self) -> Iterator[OpenReading]:
         """One repeatable-read transaction of the server's, which may only read."""
         with self._transaction() as cursor:
-            version = _version(cursor, self.spec.schema_name)
+            version = self._version(cursor)
             if version is None:
                 raise WarehouseError("nothing is loaded yet", where=self._place().where, next_step="catchwater run")
             if version.number != self._seen:
@@ -65,7 +65,7 @@ class PostgresWarehouse:
             session.finish()
             con.execute(f"DETACH {ALIAS}")
         except BaseException as error:
-            con.close()
+            _shut(con)
             if isinstance(error, duckdb.Error):
                 raise refused(at, error) from error
             raise
@@ -80,6 +80,14 @@ class PostgresWarehouse:
                 if con is not None:
                     con.close()
             self._root = self._idle = None
+
+    def _version(self, cursor: "duckdb.DuckDBPyConnection") -> Version | None:
+        import duckdb
+
+        try:
+            return _version(cursor, self.spec.schema_name)
+        except duckdb.Error as error:
+            raise refused(self._place(), error) from error
 
     def _place(self) -> Place:
         """Resolved at each use: a secret may have been rotated. Raises SecretMissing."""
@@ -100,7 +108,7 @@ class PostgresWarehouse:
         try:
             yield cursor
         finally:
-            _end(cursor)
+            _shut(cursor)
 
     def _begun(self) -> "duckdb.DuckDBPyConnection":
         """A cursor inside a transaction; a connection that the server has dropped is made anew, once."""
@@ -115,7 +123,7 @@ class PostgresWarehouse:
                 rows(cursor, "SELECT 1 AS one")
                 return cursor
             except duckdb.Error as error:
-                _end(cursor)
+                _shut(cursor)
                 if not again:
                     raise refused(self._place(), error) from error
                 with self._opening:
@@ -123,12 +131,13 @@ class PostgresWarehouse:
         raise AssertionError("the second attempt returns or raises")
 
 
-def _end(cursor: "duckdb.DuckDBPyConnection") -> None:
+def _shut(con: "duckdb.DuckDBPyConnection") -> None:
+    """Closing a connection inside a transaction that the server has ended would end this process (DuckDB 1.5)."""
     import duckdb
 
-    with suppress(duckdb.Error):  # the server may have ended the transaction already
-        cursor.execute("ROLLBACK")
-    cursor.close()
+    with suppress(duckdb.Error):
+        con.execute("ROLLBACK")
+    con.close()
 
 
 def _version(cursor: "duckdb.DuckDBPyConnection", schema: str) -> Version | None:

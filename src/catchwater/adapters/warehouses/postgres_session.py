@@ -154,12 +154,14 @@ class PostgresSession:
         """The schema and the tables of our own, made before the transaction that loads."""
         import duckdb
 
+        # Postgres itself lets two sessions collide that create the same name, IF NOT EXISTS or not
+        lock = f"SELECT pg_advisory_xact_lock(hashtext('catchwater'), hashtext({literal(self._place.schema)}))"
         try:
             there = f"SELECT 1 AS one FROM pg_namespace WHERE nspname = {literal(self._place.schema)}"
             if not rows(self._con, there):
-                execute(self._con, f"CREATE SCHEMA IF NOT EXISTS {self._schema}")
+                execute(self._con, f"{lock}; CREATE SCHEMA IF NOT EXISTS {self._schema}")
             if not _has_own(self._con, self._place.schema):
-                execute(self._con, ddl.setup(self._place.schema))
+                execute(self._con, f"{lock}; {ddl.setup(self._place.schema)}")
         except duckdb.Error as error:
             raise refused(self._place, error, self._place.schema) from error
 
