@@ -24,7 +24,7 @@ from catchwater.runtimes import embedded
 from tests.support import proof
 from tests.support.commands import catchwater
 from tests.support.loads import Chain, House, history, model
-from tests.support.postgres import INSTALLS, Database, db, postgres18  # noqa: F401
+from tests.support.postgres import INSTALLS, Database, database, db, postgres18  # noqa: F401
 
 T = model("t", {"id": "INTEGER", "v": "VARCHAR"})
 
@@ -376,33 +376,40 @@ COUNTS = {
 
 
 @pytest.fixture
-def totesys(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The example with the prepared warehouse in a schema of the same server; few orders."""
+def prepared(postgres18: embedded.Postgres) -> Iterator[Database]:
+    """The warehouse as its owner made it, in a schema of another database."""
+    made = database(postgres18)
+    made.run("CREATE SCHEMA house", "SET search_path TO house")
+    made.run(*[part for part in (TOTESYS / "warehouse.sql").read_text().split(";\n") if "CREATE" in part])
+    made.run("RESET search_path")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def totesys(db: Database, prepared: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The example with the prepared warehouse, and few orders."""
     monkeypatch.syspath_prepend(str(TOTESYS))
     activity = importlib.import_module("activity")
     connection = activity.connect(db.url())
     activity.seed(connection, orders=60)
     connection.close()
-    db.run("CREATE SCHEMA house", "SET search_path TO house")
-    for statement in (TOTESYS / "warehouse.sql").read_text().split(";\n"):
-        db.run(statement) if "CREATE" in statement else None
-    db.run("RESET search_path")
     folder = tmp_path / "totesys"
     shutil.copytree(TOTESYS, folder, ignore=shutil.ignore_patterns(".catchwater", "__pycache__"))
     config = (folder / "catchwater.yml").read_text()
     (folder / "catchwater.yml").write_text(
         config.replace("  local: {", '  local: {warehouse: {kind: postgres, url: "${HOUSE_URL}", schema: house}, ')
     )
-    for name, value in {"TOTESYS_URL": db.url(), "HOUSE_URL": db.url(), "SMTP_URL": "smtp://127.0.0.1:1"}.items():
+    for name, value in {"TOTESYS_URL": db.url(), "HOUSE_URL": prepared.url(), "SMTP_URL": "smtp://127.0.0.1:1"}.items():
         monkeypatch.setenv(name, value)
     return folder
 
 
-def test_totesys_runs_into_the_prepared_warehouse(totesys: Path, db: Database) -> None:
+def test_totesys_runs_into_the_prepared_warehouse(totesys: Path, db: Database, prepared: Database) -> None:
     done = catchwater("run", totesys)
     assert done.exit == 0, done.out + done.err
-    assert_totesys(db)
-    columns = db.run(
+    assert_totesys(db, prepared)
+    columns = prepared.run(
         "SELECT column_name FROM information_schema.columns WHERE table_schema = 'house' "
         "AND table_name = 'fact_payment' ORDER BY ordinal_position"
     )
@@ -414,18 +421,18 @@ def test_totesys_runs_into_the_prepared_warehouse(totesys: Path, db: Database) -
     )
     done = catchwater("run", totesys)
     assert done.exit == 0, done.out + done.err
-    assert_totesys(db)
-    assert db.run("SELECT count(*) FROM house.fact_payment WHERE _op = 'delete'") == [[5]]
-    assert db.run("SELECT last_name FROM house.dim_staff WHERE staff_id = 1") == [["Changed"]]
+    assert_totesys(db, prepared)
+    assert prepared.run("SELECT count(*) FROM house.fact_payment WHERE _op = 'delete'") == [[5]]
+    assert prepared.run("SELECT last_name FROM house.dim_staff WHERE staff_id = 1") == [["Changed"]]
     there = db.run("SELECT sum(units_sold * unit_price) FROM sales_order")
-    assert db.run("SELECT sum(units_sold * unit_price) FROM house.fact_sales_order_current") == there
+    assert prepared.run("SELECT sum(units_sold * unit_price) FROM house.fact_sales_order_current") == there
     asked = catchwater("query", "SELECT count(*) AS n FROM fact_sales_order_current", totesys, "--json")
     assert asked.json == [{"n": db.run("SELECT count(*) FROM sales_order")[0][0]}]
-    again = db.run("SELECT number FROM house._catchwater_versions")
+    again = prepared.run("SELECT number FROM house._catchwater_versions")
     assert catchwater("run", totesys).exit == 0
-    assert db.run("SELECT number FROM house._catchwater_versions") == again
+    assert prepared.run("SELECT number FROM house._catchwater_versions") == again
 
 
-def assert_totesys(db: Database) -> None:
+def assert_totesys(db: Database, prepared: Database) -> None:
     for here, there in COUNTS.items():
-        assert db.run(f"SELECT count(*) FROM house.{here}") == db.run(f"SELECT count(*) FROM {there}"), here
+        assert prepared.run(f"SELECT count(*) FROM house.{here}") == db.run(f"SELECT count(*) FROM {there}"), here
