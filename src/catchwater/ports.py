@@ -227,9 +227,7 @@ class Reading(Protocol):
 class Engine(Protocol):
     """What computes a model's SELECT."""
 
-    def describe(
-        self, sql: str, tables: Mapping[str, Sequence[Column]], macros: str = ""
-    ) -> tuple[Column, ...]:
+    def describe(self, sql: str, tables: Mapping[str, Sequence[Column]], macros: str = "") -> tuple[Column, ...]:
         """Output columns of a SELECT over empty tables (alias → columns); raises ProjectError with line and
         column of the SELECT when it can't be bound."""
         ...

@@ -176,7 +176,9 @@ def test_a_view_is_there_after_the_load_and_follows_its_tables(house: House) -> 
     house.load(log, models=[view, over])
     assert house.rows("SELECT v.n, w.n FROM v, w") == [(2, 3)]
     changed = replace(
-        view, sql="SELECT count(*) AS n, 'new' AS more FROM rows_of_t", columns=(*view.columns, model("x", {"more": "VARCHAR"}).columns[0])
+        view,
+        sql="SELECT count(*) AS n, 'new' AS more FROM rows_of_t",
+        columns=(*view.columns, model("x", {"more": "VARCHAR"}).columns[0]),
     )
     house.load(log, models=[changed, over])
     assert house.rows("SELECT v.n, v.more, w.n FROM v, w") == [(3, "new", 4)]

@@ -47,7 +47,12 @@ class Project:
 
     def everything(self) -> dict[str, list[str]]:
         """The rows of every table and view, as text."""
-        names = [row[0] for row in self.rows("SELECT table_name FROM information_schema.tables WHERE table_schema = 'main' ORDER BY ALL")]
+        names = [
+            row[0]
+            for row in self.rows(
+                "SELECT table_name FROM information_schema.tables WHERE table_schema = 'main' ORDER BY ALL"
+            )
+        ]
         return {name: sorted(str(row) for row in self.rows(f'SELECT x::VARCHAR FROM "{name}" AS x')) for name in names}
 
     def rebuilt(self, expect: int = 0) -> dict[str, list[str]]:

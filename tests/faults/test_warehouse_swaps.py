@@ -41,7 +41,7 @@ while not (folder / "stop").exists():
     wrong += a != b or a[1] != a[2]
     seen.append(reading.version.number)
 print(json.dumps({"reads": len(seen), "wrong": wrong, "back": sum(x > y for x, y in zip(seen, seen[1:])), "versions": len(set(seen))}))
-"""  # noqa: E501
+"""
 HOLDER = """
 import sys
 from pathlib import Path

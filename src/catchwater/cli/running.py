@@ -5,7 +5,7 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -76,6 +76,7 @@ def hold_up(wiring: "Wiring", host: str, port: int, beside: Any) -> None:
 
     with only_one(wiring.state):
         runtime = _runtime(wiring, False)
+        runtime.serving = True
 
         def tell(report: Any) -> None:
             text = show.report(report, str(wiring.loaded.folder))
@@ -83,11 +84,17 @@ def hold_up(wiring: "Wiring", host: str, port: int, beside: Any) -> None:
                 typer.echo(text)
 
         loop = Loop(runtime, tell)
-        _signals(loop)
-        with _listening(runtime, loop, host, port) as url:
+
+        def ask(signum: int, frame: object) -> None:
+            if loop.stopping.is_set():
+                raise KeyboardInterrupt
+            typer.echo("stopping after the step at hand; once more stops now")
+            loop.stop()
+
+        with _signals(ask), _listening(runtime, loop, host, port) as url:
             typer.echo(f"console  {url}/    API  {url}/v1/tables    stop with Ctrl-C")
             if beside is not None:
-                threading.Thread(target=beside, args=[loop.stopping], daemon=True).start()
+                threading.Thread(target=_beside, args=[beside, loop.stopping], daemon=True).start()
             try:
                 loop.run()
             finally:
@@ -96,15 +103,24 @@ def hold_up(wiring: "Wiring", host: str, port: int, beside: Any) -> None:
         wiring.close()
 
 
-def _signals(loop: "Loop") -> None:
-    def ask(signum: int, frame: object) -> None:
-        if loop.stopping.is_set():
-            raise KeyboardInterrupt
-        typer.echo("stopping after the step at hand; once more stops now")
-        loop.stop()
+def _beside(act: Callable[[threading.Event], None], stopping: threading.Event) -> None:
+    """What goes on beside the loop; its end, wanted or not, isn't the loop's."""
+    try:
+        act(stopping)
+    except Exception:
+        if not stopping.is_set():
+            logging.getLogger("catchwater").exception("the demo makes no more activity")
 
-    signal.signal(signal.SIGTERM, ask)
-    signal.signal(signal.SIGINT, ask)
+
+@contextmanager
+def _signals(act: Callable[[int, Any], object]) -> Iterator[None]:
+    """SIGTERM and what Ctrl-C sends call `act` for as long as the block lasts."""
+    before = {each: signal.signal(each, act) for each in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for each, held in before.items():
+            signal.signal(each, held)
 
 
 @contextmanager
@@ -144,13 +160,12 @@ def _listening(runtime: "Runtime", loop: "Loop | None", host: str, port: int) ->
 
 def serve(project: ProjectFolder = Path(), env: Env = "local", host: Host = "127.0.0.1", port: Port = 8484) -> None:
     """The API and the console alone, on the warehouse as last published."""
+    from catchwater.runtimes.local import Runtime
     from catchwater.runtimes.planning import open_project
 
-    runtime = _runtime(open_project(project, env), True)
+    runtime = Runtime(open_project(project, env), serves=True)
     stopping = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
-    signal.signal(signal.SIGINT, lambda *_: stopping.set())
-    with _listening(runtime, None, host, port) as url:
+    with _signals(lambda *_: stopping.set()), _listening(runtime, None, host, port) as url:
         typer.echo(f"console  {url}/    API  {url}/v1/tables    stop with Ctrl-C")
         stopping.wait()
     runtime.wiring.close()
@@ -212,8 +227,7 @@ def demo(
 
     target = folder or Path(f"catchwater-{name}")
     going_on = not (once or as_json) and sys.stdout.isatty()
-    signal.signal(signal.SIGTERM, _interrupt)
-    with Demo(name, target) as shown:
+    with _signals(_interrupt), Demo(name, target) as shown:
         if not as_json:
             typer.echo(f"{target}: the example {name}; its servers run for as long as this command")
         runtime = _runtime(shown.wiring, as_json)

@@ -21,9 +21,7 @@ def _steps(project: Project, models: Sequence[Model]) -> tuple[Step, ...]:
         timeout = names.seconds(options.timeout) if options.timeout else None
         return Step(name, stage, engine=options.engine, timeout=timeout or 900.0, **kwargs)  # type: ignore[arg-type]
 
-    steps = [
-        step(f"ingest:{name}", "ingest", project.steps.ingest, source=name) for name in sorted(project.sources)
-    ]
+    steps = [step(f"ingest:{name}", "ingest", project.steps.ingest, source=name) for name in sorted(project.sources)]
     for group in sorted({model.group for model in models}):
         members = tuple(model.name for model in models if model.group == group)
         steps.append(step(f"process:{group}", "process", project.steps.process, models=members))

@@ -30,9 +30,7 @@ class Check:
 
     @property
     def name(self) -> str:
-        return self.condition or " ".join(
-            [self.kind, *self.columns, *([f"→ {self.table}"] if self.table else [])]
-        )
+        return self.condition or " ".join([self.kind, *self.columns, *([f"→ {self.table}"] if self.table else [])])
 
 
 @dataclass(frozen=True)

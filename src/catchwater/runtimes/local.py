@@ -94,21 +94,32 @@ class Progress:
 class Runtime:
     """Executes the steps of a project's plan in this process, one at a time."""
 
-    def __init__(self, wiring: Wiring, progress: Progress | None = None) -> None:
+    def __init__(self, wiring: Wiring, progress: Progress | None = None, serves: bool = False) -> None:
+        """`serves`: nothing is run, so the plan is the one last applied, and none is applied."""
         self.wiring = wiring
         self.records = Records(wiring.state)
         self._progress = progress or Progress()
         self.plan: Plan
         self.changed = False
         self.stopping = threading.Event()
+        self.serving = False  # whether readers of this process make it worth to keep the warehouse open
         self._held: set[str] = set()  # sources whose tables no plan fits, by name
-        self.replan()
+        applied = planning.applied_plan(wiring.state) if serves else None
+        if applied is not None:
+            self._take(applied)
+        elif serves:
+            self._take(planning.plan_project(wiring).plan)
+        else:
+            self.replan()
 
     def replan(self) -> None:
         """Plan again and apply; raises what is wrong, and then the plan stays what it was."""
         planned = planning.plan_project(self.wiring)
-        self.plan = planned.plan
-        self.changed = planning.apply(self.plan, self.wiring.state, planned.inputs) or self.changed
+        self.changed = planning.apply(planned.plan, self.wiring.state, planned.inputs) or self.changed
+        self._take(planned.plan)
+
+    def _take(self, plan: Plan) -> None:
+        self.plan = plan
         self.alerts = Alerts(self.plan, self.records, self.wiring.notifier)
 
     def run(self, trigger: str = "command", number: tuple[int, str] | None = None) -> RunReport:
@@ -209,6 +220,8 @@ class Runtime:
         outcome = self._attempt(step, run)
         if step.stage == "ingest":
             outcome = self._follow(step, outcome)
+        elif step.stage == "load" and not self.serving:
+            self.wiring.close()  # a version held open between passes would stop another run's load
         self._note(outcome, run[0])
         self.alerts.step(run[0], outcome)
         self._progress.done(outcome)

@@ -33,9 +33,7 @@ class Grants:
     def __init__(self, step: str, grants: Iterable[Grant]) -> None:
         self.step = step
         self._exact = {(grant.action, grant.resource) for grant in grants if not grant.resource.endswith("*")}
-        self._prefixes = tuple(
-            (grant.action, grant.resource[:-1]) for grant in grants if grant.resource.endswith("*")
-        )
+        self._prefixes = tuple((grant.action, grant.resource[:-1]) for grant in grants if grant.resource.endswith("*"))
 
     def need(self, action: str, resource: str) -> None:
         if (action, resource) in self._exact:

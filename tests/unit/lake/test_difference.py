@@ -6,10 +6,10 @@ import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.parquet import rows
 
 from catchwater.errors import ModelFailed
 from catchwater.lake.difference import Counts, difference, row_hash
+from tests.support.parquet import rows
 
 
 @pytest.fixture(scope="module")

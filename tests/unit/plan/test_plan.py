@@ -201,7 +201,11 @@ def test_what_differs() -> None:
 
 def test_a_summary_names_every_source_and_model() -> None:
     text = "\n".join(explain.summary(plan()))
-    for word in ("shop  postgres, 1 tables, wakes on schedule 5 m", "fact    full         because", "duckdb  wakes on batch"):
+    for word in (
+        "shop  postgres, 1 tables, wakes on schedule 5 m",
+        "fact    full         because",
+        "duckdb  wakes on batch",
+    ):
         assert word in text
     assert "wakes on schedule 1 hour" in explain.summary(plan(steps={"load": {"every": "1 hour"}}))[-1]
 

@@ -63,7 +63,7 @@ def transaction(session: Session, locks: Sequence[str] = ()) -> Iterator[None]:
             session.execute(SETTINGS + (f"; LOCK TABLE {', '.join(locks)} IN ACCESS SHARE MODE" if locks else ""))
         except duckdb.Error as error:
             raise NotLocked(
-                f"a lock wasn't granted: {session.place.scrub(str(error)).strip()}",
+                f"a lock wasn't granted: {session.place.scrub(str(error)).rpartition('ERROR:')[2].strip()}",
                 where=session.place.where,
                 next_step="it is tried again; look for a long ALTER, TRUNCATE or VACUUM FULL",
             ) from error
