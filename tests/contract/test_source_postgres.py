@@ -429,11 +429,10 @@ def test_odd_names_schemas_and_empty_tables(any_db: Database, tmp_path: Path) ->
     assert_equal(lake, odd, '"Odd Schema"."Order ""Lines"", é"')
     for table in ("table", "empty", "stored"):
         assert_equal(lake, table)
-    assert lake.rows("SELECT count(*) FROM nothing", "nothing") == [(1,)]
-    any_db.run('UPDATE "Odd Schema"."Order ""Lines"", é" SET "a""b" = NULL', "INSERT INTO nothing DEFAULT VALUES")
+    assert any("nothing is a table without columns" in note for note in lake.source.notes), lake.source.notes
+    any_db.run('UPDATE "Odd Schema"."Order ""Lines"", é" SET "a""b" = NULL')
     lake.ingest()
     assert_equal(lake, odd, '"Odd Schema"."Order ""Lines"", é"')
-    assert lake.rows("SELECT count(*) FROM nothing", "nothing") == [(2,)]
 
 
 def test_wide_rows_and_long_texts(db: Database, tmp_path: Path) -> None:
@@ -645,8 +644,8 @@ def test_what_is_asked_for_and_what_is_left_out(db: Database) -> None:
 @pytest.mark.parametrize(
     ("statements", "words"),
     [
-        (['CREATE TABLE "A b" ()', "CREATE TABLE a_b ()"], ["public.A b", "public.a_b"]),
-        (["CREATE SCHEMA a", "CREATE TABLE a.b ()", "CREATE TABLE a_b ()"], ["a.b", "public.a_b"]),
+        (['CREATE TABLE "A b" (x int)', "CREATE TABLE a_b (x int)"], ["public.A b", "public.a_b"]),
+        (["CREATE SCHEMA a", "CREATE TABLE a.b (x int)", "CREATE TABLE a_b (x int)"], ["a.b", "public.a_b"]),
         (["CREATE TABLE t (_seq int)"], ["public.t", "_seq"]),
         (['CREATE TABLE t ("_OP" int)'], ["public.t", "_OP"]),
         (['CREATE TABLE t ("A" int, a int)'], ["public.t", "A and a"]),

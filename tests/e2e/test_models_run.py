@@ -130,7 +130,10 @@ EXACT_ROWS = [
     ("b", "9007199254740993", "10:11:12+05:30", "-1 month -00:00:00.999999", "[9007199254740993]",
      "{'HUGEINT': 9007199254740993}"),
 ]  # fmt: skip
-AS_TEXT = "SELECT k, total::VARCHAR AS o, t::VARCHAR AS t, i::VARCHAR AS i, l::VARCHAR AS l, s::VARCHAR AS s FROM {} ORDER BY k"
+AS_TEXT = (
+    "SELECT k, total::VARCHAR AS o, t::VARCHAR AS t, i::VARCHAR AS i, l::VARCHAR AS l, s::VARCHAR AS s "
+    "FROM {} ORDER BY k"
+)
 
 
 def _exact(shop: Project) -> None:
@@ -279,7 +282,12 @@ def test_models_are_typed_again_only_when_something_changed(shop: Project, monke
 
     typed: list[int] = []
     real: Callable[..., Any] = models.load_models
-    monkeypatch.setattr(models, "load_models", lambda *given: typed.append(1) or real(*given))
+
+    def counted(*given: Any) -> Any:
+        typed.append(1)
+        return real(*given)
+
+    monkeypatch.setattr(models, "load_models", counted)
     monkeypatch.setenv("LIMIT_V", "15")
     shop.model("m", "SELECT id, v FROM src.t WHERE v < ${LIMIT_V}")
     shop.run()
@@ -290,7 +298,9 @@ def test_models_are_typed_again_only_when_something_changed(shop: Project, monke
     assert (len(typed), shop.rows("SELECT id FROM m ORDER BY id")) == (2, [(1,), (2,)])
     shop.db.run("ALTER TABLE t ALTER v TYPE bigint")
     assert (shop.run().exit, shop.run().exit) == (0, 0)
-    assert planning.applied_plan(shop.folder / ".catchwater").model("m").columns[1].type == "BIGINT"  # type: ignore[union-attr]
+    applied = planning.applied_plan(shop.folder / ".catchwater")
+    assert applied
+    assert applied.model("m").columns[1].type == "BIGINT"
     before = len(typed)
     plan = shop.folder / ".catchwater" / "plan.json"
     plan.write_bytes(plan.read_bytes().replace(b'"BIGINT"', b'"TINYINT"'))  # not the plan that those inputs made

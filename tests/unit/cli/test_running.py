@@ -104,7 +104,7 @@ def test_an_address_is_loopback_or_not() -> None:
         listener, found = bind(host, 0)
         listener.close()
         assert found is loopback
-    with pytest.raises(UseError, match="can't listen on nowhere.invalid"):
+    with pytest.raises(UseError, match=r"can't listen on nowhere\.invalid"):
         bind("nowhere.invalid", 0)
 
 

@@ -62,9 +62,10 @@ def attach(path: Path, memory: str, *, write: bool) -> "duckdb.DuckDBPyConnectio
 
 
 def is_whole(con: "duckdb.DuckDBPyConnection", path: Path) -> bool:
-    """Whether the file has all the blocks that its header counts; DuckDB itself notices when it needs one."""
+    """Whether the file has room for all blocks in use; free ones at its end are cut off, though its header counts
+    them. DuckDB itself notices what is missing only when it needs it."""
     found = con.execute(
-        "SELECT block_size * total_blocks FROM pragma_database_size() WHERE database_name = ?", [ALIAS]
+        "SELECT block_size * used_blocks FROM pragma_database_size() WHERE database_name = ?", [ALIAS]
     ).fetchone()
     return found is None or path.stat().st_size >= found[0]
 
