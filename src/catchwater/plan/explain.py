@@ -31,6 +31,15 @@ def _columns(model: Model) -> dict[str, str]:
     return {f"{model.name}.{column.name}": column.type for column in model.columns}
 
 
+def _keys(model: Model) -> dict[str, str]:
+    found = {"key": ", ".join(model.key) or "none", "entity": ", ".join(model.entity)}
+    return {f"{model.name} {what}": names for what, names in found.items() if names}
+
+
+def _checks(model: Model) -> dict[str, str]:
+    return {f"{model.name} check {check.name}": check.severity for check in model.checks}
+
+
 def _data(old: Plan | None, new: Plan) -> Iterable[Change]:
     before = {model.name: model for model in old.models} if old else {}
     after = {model.name: model for model in new.models}
@@ -41,6 +50,8 @@ def _data(old: Plan | None, new: Plan) -> Iterable[Change]:
     )
     for name in sorted(before.keys() & after.keys()):
         yield from _compare("data", _columns(before[name]), _columns(after[name]))
+        yield from _compare("data", _keys(before[name]), _keys(after[name]))
+        yield from _compare("data", _checks(before[name]), _checks(after[name]))
         if before[name].digest != after[name].digest and before[name].columns == after[name].columns:
             yield Change("data", "~", name, "its rows are computed again, and the difference is committed")
 

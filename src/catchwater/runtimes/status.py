@@ -8,13 +8,15 @@ from typing import Any
 from catchwater.errors import CatchwaterError
 from catchwater.lake.log import Log
 from catchwater.lake.manifest import Manifest
-from catchwater.plan.plan import Model, Plan
+from catchwater.plan.plan import Model, Plan, Trigger
 from catchwater.ports import Store, Version
 from catchwater.project.names import seconds
 from catchwater.runtimes.records import Records, utc
+from catchwater.runtimes.schedule import due
 from catchwater.wiring import Wiring
 
 READERS = 8
+RUNS = 50
 
 
 def status(plan: Plan, wiring: Wiring, records: Records) -> dict[str, Any]:
@@ -44,13 +46,44 @@ def status(plan: Plan, wiring: Wiring, records: Records) -> dict[str, Any]:
         },
         "problems": [*problems.values(), *([refused] if refused else [])],
         "failures": _failures(steps),
-        "quarantined_rows": sum(head.quarantine.rows for head in heads.values() if head.quarantine),
-        "triggers": [
-            {"step": t.step, "kind": t.kind, "detail": t.detail, "last": steps.get(t.step, {}).get("last")}
-            for t in plan.triggers
-        ],
+        "quarantine": _quarantine(records),
+        "quarantined_rows": int(sum(n for name, n in records.totals().items() if name.endswith("_quarantined"))),
+        "triggers": [_trigger(trigger, steps) for trigger in plan.triggers],
         "alerts": [{"notify": rule.notify, "events": list(rule.events)} for rule in plan.alerts],
     }
+
+
+def _trigger(trigger: Trigger, steps: Mapping[str, Any]) -> dict[str, Any]:
+    last = steps.get(trigger.step, {}).get("last")
+    return {"step": trigger.step, "kind": trigger.kind, "detail": trigger.detail, "last": last} | {
+        "next": _next(trigger, last)
+    }
+
+
+def _next(trigger: Trigger, last: str | None) -> str | None:
+    """When a schedule is due; what wakes on an event has no next time."""
+    if trigger.kind != "schedule":
+        return None
+    now = datetime.now(UTC)
+    moment = due(trigger.detail, datetime.fromisoformat(last.replace("Z", "+00:00")) if last else None, now)
+    return max(moment, now).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _quarantine(records: Records) -> list[dict[str, Any]]:
+    """What the newest runs set aside, by step; `catchwater runs N --quarantine` shows the rows."""
+    return [
+        {
+            "source": step["name"].partition(":")[2],
+            "rows": step["quarantined"],
+            "run": run["number"],
+            "at": run["started"],
+            "where": f"run {run['number']}",
+            "reason": f"catchwater runs {run['number']} --quarantine",
+        }
+        for run in records.runs(RUNS)
+        for step in run["steps"]
+        if step["quarantined"]
+    ]
 
 
 def freshness(plan: Plan, records: Records) -> list[dict[str, Any]]:
@@ -136,7 +169,9 @@ def _source(
         "tables": [table.name for table in source.tables],
         "seq": head.seq if head else None,
         "last_commit": head.committed if head else None,
-        "next": None,
+        "next": next(
+            (_next(t, steps.get(t.step, {}).get("last")) for t in plan.triggers if t.step == f"ingest:{name}"), None
+        ),
         "error": steps.get(f"ingest:{name}", {}).get("message") or problems.get(log),
     }
 
