@@ -58,7 +58,17 @@ def _after(runtime: "Runtime", moved: bool, text: str, project: Path) -> None:
         model = next((m for m in models if m.references), models[0])
         name = f"{model.name}_current" if model.history else model.name
         where = "" if str(project) == "." else f" {project}"
-        typer.echo(f'next: catchwater query "from {name} limit 5"{where}  ·  catchwater up{where}')
+        typer.echo(f"next: catchwater query {_from(name)}{where}  ·  catchwater up{where}")
+
+
+def _from(name: str) -> str:
+    """A query to try, as a shell takes it; a name that SQL keeps for itself is quoted."""
+    from catchwater.project import names
+    from catchwater.runtimes.init import reserved
+
+    if names.is_plain(name) and name not in reserved():
+        return f'"from {name} limit 5"'
+    return f"'from {names.quote(name)} limit 5'"
 
 
 def up(project: ProjectFolder = Path(), env: Env = "local", host: Host = "127.0.0.1", port: Port = 8484) -> None:

@@ -49,7 +49,7 @@ def init(name: str, url: str, folder: Path, describe: Describe | None = None) ->
     if not tables:
         step = "GRANT SELECT ON ALL TABLES IN SCHEMA public TO the user of the URL"
         raise SourceRefused(f"{name}: the database has no table that this user may read", next_step=step)
-    database = _Database(name, {table.name: table for table in tables}, _model_names(tables), _reserved())
+    database = _Database(name, {table.name: table for table in tables}, _model_names(tables), reserved())
     models = {folder / "models" / f"{database.models[table.name]}.sql": table for table in tables}
     _refuse_existing([path for path in models if path.exists()])
     (folder / "models").mkdir(parents=True, exist_ok=True)
@@ -186,7 +186,8 @@ def _yaml(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).replace("*/", "*\\/")
 
 
-def _reserved() -> frozenset[str]:
+def reserved() -> frozenset[str]:
+    """The words that DuckDB's SQL keeps for itself."""
     import duckdb
 
     with duckdb.connect() as connection:
