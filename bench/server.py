@@ -38,6 +38,7 @@ def _fill(server: Postgres, name: str, scale: float, tpch: str) -> None:
     with duckdb.connect() as con:
         con.load_extension(tpch)
         con.load_extension(scanner())
+        con.execute("SET enable_progress_bar = false")
         con.execute(f"CALL dbgen(sf = {scale})")
         con.execute(f"ATTACH '{server.url(name)}' AS pg (TYPE postgres)")
         con.execute("CREATE TABLE pg.public.lineitem AS FROM lineitem")

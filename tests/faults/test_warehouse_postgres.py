@@ -257,10 +257,12 @@ def test_somebody_s_lock_makes_it_busy_and_a_timeout_is_named(house: House, db: 
 def terminate(db: Database, stop: threading.Event, delay: float) -> None:
     """Ends the backends of a load once, after `delay` seconds."""
     stop.wait(delay)
-    db.connect().run(
+    connection = Connection("postgres", host="127.0.0.1", port=db.server.port, database=db.name)
+    connection.run(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
         "WHERE datname = current_database() AND application_name = 'catchwater'"
     )
+    connection.close()
 
 
 def test_backends_killed_in_mid_load_leave_each_row_once(house: House, db: Database) -> None:
