@@ -10,7 +10,7 @@ from typing import Any
 from catchwater.errors import UseError
 from catchwater.plan.plan import Plan, Step
 from catchwater.ports import Engine, Notifier, Ports, Secrets, Settings, Source, Store, Topic, Warehouse
-from catchwater.project.schema import Loaded
+from catchwater.project.schema import Loaded, listens
 from catchwater.stages.guard import (
     Grants,
     GuardedSecrets,
@@ -152,9 +152,8 @@ class Wiring:
         warehouse: Warehouse | None = None
         if step.stage == "ingest":
             spec = self.loaded.project.sources[step.source]
-            listens = spec.kind == "topic" or (spec.kind == "github" and spec.origin == "webhook")
             opened = self.source(step.source, secrets)
-            source = GuardedSource(opened, step.source, "consume" if listens else "read", grants)
+            source = GuardedSource(opened, step.source, "consume" if listens(spec) else "read", grants)
         if step.stage in ("load", "serve"):
             warehouse = self._granted_warehouse(grants)
         return Ports(stores, self.engine(), SystemClock(), source, warehouse, secrets)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from catchwater.plan.plan import Grant, Model, Step
-from catchwater.project.schema import Project, Source
+from catchwater.project.schema import Project, Source, listens
 from catchwater.project.tables import TableSchema
 
 
@@ -29,11 +29,13 @@ def secrets_of(source: Source) -> tuple[str, ...]:
     return tuple(sorted({*named, *inline}))
 
 
-def _ingest(step: Step, source: Source, tables: Sequence[TableSchema], listens: bool) -> Iterable[Grant]:
-    action = "consume" if listens else "read"
+def _ingest(step: Step, source: Source, tables: Sequence[TableSchema]) -> Iterable[Grant]:
+    action = "consume" if listens(source) else "read"
     for table in tables:
         yield Grant(step.name, action, f"{step.source}.{table.name}", f"{step.source} has {table.name}")
-    for name in () if listens else secrets_of(source):  # what is listened to is signed for, where it is received
+    for name in (
+        () if listens(source) else secrets_of(source)
+    ):  # what is listened to is signed for, where it is received
         yield Grant(step.name, "read", f"secret/{name}", f"{step.source} is opened with it")
     yield from _log(step.name, f"ingestion/{step.source}", f"the log of {step.source}", own=True)
     yield Grant(step.name, "create", "ingestion/_runs/*", "every run leaves its record")
@@ -97,8 +99,7 @@ def _of(
 ) -> Iterable[Grant]:
     if step.stage == "ingest":
         source = project.sources[step.source]
-        listens = source.kind == "topic" or (source.kind == "github" and source.origin == "webhook")
-        return _ingest(step, source, tables[step.source], listens)
+        return _ingest(step, source, tables[step.source])
     if step.stage == "process":
         return _process(step, models)
     if step.stage == "load":

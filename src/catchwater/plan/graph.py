@@ -6,14 +6,10 @@ from catchwater.errors import Problem, ProjectError
 from catchwater.plan.grants import derive
 from catchwater.plan.plan import AlertRule, Model, Plan, SourcePlan, Step, Trigger
 from catchwater.project import names
-from catchwater.project.schema import Project, Source, StepOptions
+from catchwater.project.schema import Project, Source, StepOptions, listens
 from catchwater.project.tables import TableSchema
 
 DEFAULT_EVERY = {"postgres": "15 minutes", "http_files": "1 hour", "github": "1 hour"}
-
-
-def _listens(source: Source) -> bool:
-    return source.kind == "topic" or (source.kind == "github" and source.origin == "webhook")
 
 
 def _steps(project: Project, models: Sequence[Model]) -> tuple[Step, ...]:
@@ -27,7 +23,7 @@ def _steps(project: Project, models: Sequence[Model]) -> tuple[Step, ...]:
         steps.append(step(f"process:{group}", "process", project.steps.process, models=members))
     everything = tuple(model.name for model in models)
     steps.append(step(f"load:{project.warehouse.kind}", "load", project.steps.load, models=everything))
-    if project.serve.api or any(_listens(source) for source in project.sources.values()):
+    if project.serve.api or any(listens(source) for source in project.sources.values()):
         steps.append(Step("serve:api", "serve"))
     steps.append(Step("serve:console", "serve"))
     return tuple(steps)
@@ -35,7 +31,7 @@ def _steps(project: Project, models: Sequence[Model]) -> tuple[Step, ...]:
 
 def _ingest_triggers(name: str, source: Source, options: StepOptions) -> list[Trigger]:
     step = f"ingest:{name}"
-    if _listens(source):
+    if listens(source):
         kind = "message" if source.kind == "topic" else "request"
         return [Trigger(step, kind, name if kind == "message" else f"/v1/webhooks/{name}")]
     after = getattr(source, "after", None) or options.after

@@ -112,6 +112,11 @@ class GithubSource(Declared):
 Source = Annotated[PostgresSource | TopicSource | HttpFilesSource | GithubSource, Field(discriminator="kind")]
 
 
+def listens(source: PostgresSource | TopicSource | HttpFilesSource | GithubSource) -> bool:
+    """Whether rows come to the source by themselves, as messages or deliveries, and are taken from a queue."""
+    return source.kind == "topic" or (source.kind == "github" and source.origin == "webhook")
+
+
 class Lake(Declared):
     """Logical zone names, and where the lake is: `url` is s3://bucket/prefix, else the project's own folder."""
 
