@@ -122,7 +122,8 @@ class Refused:
 
 @dataclass(frozen=True)
 class Extraction:
-    """One batch to commit. `rows_read` counts what the source delivered, `raw` are files kept as they came."""
+    """One batch to commit. `rows_read` counts what the source delivered, `raw` are files kept as they came.
+    `settle` is called once the batch is committed (messages are acknowledged there, never before)."""
 
     position: dict[str, Any]
     tables: dict[str, Captured]
@@ -131,6 +132,7 @@ class Extraction:
     rows_read: int = 0
     more: bool = False
     notes: tuple[str, ...] = ()
+    settle: Callable[[], None] | None = None
 
 
 class Source(Protocol):
@@ -268,6 +270,25 @@ class Notifier(Protocol):
     def send(self, to: str, notice: Notice) -> None: ...
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What one wake of a step measured: `values` by name (rows_in, rows_out, quarantined, failures, seconds,
+    successes), counts of this wake and seconds."""
+
+    project: str
+    environment: str
+    step: str
+    stage: str
+    run: str
+    values: Mapping[str, float]
+
+
+class Metrics(Protocol):
+    """Where measurements go in a cloud; never raises for a measurement that can't be stored."""
+
+    def put(self, measured: Measured) -> None: ...
+
+
 class Clock(Protocol):
     def now(self) -> datetime:
         """UTC, aware."""
@@ -276,7 +297,11 @@ class Clock(Protocol):
 
 @dataclass(frozen=True)
 class Ports:
-    """What one step gets; every member is a guard that holds the step's grants."""
+    """What one step gets; every member is a guard that holds the step's grants.
+
+    `enough` says that the time a wake may last is nearly over: the stage stops at the batch it has committed, and
+    its outcome has `more`.
+    """
 
     stores: Mapping[str, Store]
     engine: Engine
@@ -284,6 +309,7 @@ class Ports:
     source: Source | None = None
     warehouse: Warehouse | None = None
     secrets: Secrets | None = None
+    enough: Callable[[], bool] = lambda: False
 
 
 class Operations(Protocol):

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from catchwater.errors import Problem, ProjectError
 from catchwater.plan.grants import derive
+from catchwater.plan.placing import placed
 from catchwater.plan.plan import AlertRule, Model, Plan, SourcePlan, Step, Trigger
 from catchwater.project import names
 from catchwater.project.schema import Project, Source, StepOptions, listens
@@ -15,7 +16,8 @@ DEFAULT_EVERY = {"postgres": "15 minutes", "http_files": "1 hour", "github": "1 
 def _steps(project: Project, models: Sequence[Model]) -> tuple[Step, ...]:
     def step(name: str, stage: str, options: StepOptions, **kwargs: object) -> Step:
         timeout = names.seconds(options.timeout) if options.timeout else None
-        return Step(name, stage, engine=options.engine, timeout=timeout or 900.0, **kwargs)  # type: ignore[arg-type]
+        made = Step(name, stage, engine=options.engine, timeout=timeout or 900.0, **kwargs)  # type: ignore[arg-type]
+        return placed(made, project, options)
 
     steps = [step(f"ingest:{name}", "ingest", project.steps.ingest, source=name) for name in sorted(project.sources)]
     for group in sorted({model.group for model in models}):
@@ -24,8 +26,8 @@ def _steps(project: Project, models: Sequence[Model]) -> tuple[Step, ...]:
     everything = tuple(model.name for model in models)
     steps.append(step(f"load:{project.warehouse.kind}", "load", project.steps.load, models=everything))
     if project.serve.api or any(listens(source) for source in project.sources.values()):
-        steps.append(Step("serve:api", "serve"))
-    steps.append(Step("serve:console", "serve"))
+        steps.append(placed(Step("serve:api", "serve"), project, StepOptions()))
+    steps.append(placed(Step("serve:console", "serve"), project, StepOptions()))
     return tuple(steps)
 
 
@@ -90,7 +92,17 @@ def make(
         serve=project.serve.model_dump(by_alias=True, mode="json"),
         promise=project.promise.model_dump(by_alias=True, mode="json"),
         lake=project.lake.model_dump(by_alias=True, mode="json"),
+        clouds=_clouds(project),
+        ci=project.ci,
+        credentials=project.credentials,
+        state_lock=project.state_lock,
+        names=dict(project.name),
     )
+
+
+def _clouds(project: Project) -> dict[str, dict[str, object]]:
+    declared = {"aws": project.aws, "google": project.google}
+    return {name: cloud.model_dump(mode="json") for name, cloud in declared.items() if cloud is not None}
 
 
 def refuse_collisions(models: Sequence[Model]) -> None:

@@ -121,7 +121,11 @@ class AlertRule:
 
 @dataclass(frozen=True)
 class Step:
-    """`name` is `ingest:<source>`, `process:<group>`, `load:<warehouse>`, `serve:api` or `serve:console`."""
+    """`name` is `ingest:<source>`, `process:<group>`, `load:<warehouse>`, `serve:api` or `serve:console`.
+
+    `place` is local | aws | google, or empty for a step that the environment's clouds don't run (`unplaced` says
+    why); `compute` is process (on one machine), lambda, glue, function, service, job or dataflow; `memory` in MB.
+    """
 
     name: str
     stage: str
@@ -129,6 +133,10 @@ class Step:
     models: tuple[str, ...] = ()
     engine: str = "duckdb"
     timeout: float = 900.0
+    place: str = "local"
+    compute: str = "process"
+    memory: int = 0
+    unplaced: str = ""
 
 
 @dataclass(frozen=True)
@@ -143,6 +151,8 @@ class SourcePlan:
 
 @dataclass(frozen=True)
 class Plan:
+    """`clouds` holds the environment's `aws` and `google` mappings as declared (none: it runs on one machine)."""
+
     project: str
     environment: str
     sources: tuple[SourcePlan, ...]
@@ -155,7 +165,12 @@ class Plan:
     serve: dict[str, object]
     promise: dict[str, object]
     lake: dict[str, object]
-    format: int = 1
+    clouds: dict[str, dict[str, object]] = field(default_factory=dict)
+    ci: str = "github_actions"
+    credentials: str = "oidc"
+    state_lock: str = "native"
+    names: dict[str, str] = field(default_factory=dict)
+    format: int = 2
 
     def model(self, name: str) -> Model:
         return next(model for model in self.models if model.name == name)

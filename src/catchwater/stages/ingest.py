@@ -35,10 +35,10 @@ def ingest(ports: Ports, plan: Plan, step: Step, run: str) -> Outcome:
     log = Log(ports.stores["ingestion"], f"ingestion/{step.source}", ports.clock)
     outcome = Outcome(step.name, "ingest")
     more = True
-    while more:
+    while more and not ports.enough():
         done, more = _retried(lambda: _batch(log, ports, plan, step, run))
         outcome = outcome.plus(done) if done else outcome
-    return replace(outcome, seconds=time.monotonic() - began)
+    return replace(outcome, seconds=time.monotonic() - began, more=more)
 
 
 def _retried(attempt: Callable[[], tuple[Outcome | None, bool]]) -> tuple[Outcome | None, bool]:
@@ -73,6 +73,8 @@ def _batch(log: Log, ports: Ports, plan: Plan, step: Step, run: str) -> tuple[Ou
             timings={"read": round(read - began, 3), "stage": round(time.monotonic() - read, 3)},
         )
         manifest = log.commit(draft, head)
+        if extraction.settle is not None:
+            extraction.settle()
     return _outcome(step, manifest, extraction), extraction.more
 
 

@@ -27,7 +27,10 @@ def process(ports: Ports, plan: Plan, step: Step, run: str) -> Outcome:
     """
     began = time.monotonic()
     group = _Group(ports, plan, step, run)
-    for model in group.models:
+    for number, model in enumerate(group.models):
+        if number and ports.enough():
+            group.outcome = replace(group.outcome, more=True)
+            break
         group.bring(model)
     return replace(group.outcome, seconds=time.monotonic() - began, rows_in=group.rows_in())
 
