@@ -23,13 +23,17 @@ class Settings:
     """What an adapter is built with: `Adapter(name, spec, settings)`, `spec` a class of project/schema.py.
 
     `state` is the project's `.catchwater`; `resolve` replaces `${NAME}` and `${secret:NAME}` in a text and raises
-    SecretMissing by name.
+    SecretMissing by name. `variables` are the process's own (endpoints and regions of clouds are read there);
+    `queues` has, where the project is deployed, the queue of each source that listens.
     """
 
     folder: Path
     state: Path
     environment: str
     resolve: Callable[[str], str]
+    project: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    queues: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """From a kind to the class that does it, and from a step to its guarded ports; the only room that names adapters."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import import_module
@@ -52,40 +52,58 @@ class SystemClock:
         return datetime.now(UTC)
 
 
+@dataclass(frozen=True)
+class Places:
+    """Where the parts of a deployed project are. `zones`: zone → s3://bucket or gs://bucket; `secrets`: the kind of
+    the secret store; `queues`: source → its queue (an SQS URL, or a Pub/Sub topic or subscription path); `topics`:
+    the kind of those queues (sqs | pubsub); `state`: a folder of this process's own; `engines`: stage → engine."""
+
+    zones: Mapping[str, str]
+    secrets: str
+    state: Path
+    topics: str = ""
+    queues: Mapping[str, str] = field(default_factory=dict)
+    engines: Mapping[str, str] = field(default_factory=dict)
+
+
 @dataclass
 class Wiring:
-    """Builds what one project in one environment needs; `resolve` reads variables and secrets."""
+    """Builds what one project in one environment needs; `resolve` reads variables and secrets; `places` (None: this
+    machine) says where a deployed one keeps its parts."""
 
     loaded: Loaded
     resolve: Callable[[str, Callable[[str], str]], str]
+    places: Places | None = None
+    enough: Callable[[], bool] = lambda: False
     _warehouse: Warehouse | None = field(default=None, init=False)
     _topics: dict[str, Any] = field(default_factory=dict, init=False)
     _stores: dict[str, Store] = field(default_factory=dict, init=False)
 
     @property
     def state(self) -> Path:
-        return self.loaded.folder / ".catchwater"
+        return self.places.state if self.places else self.loaded.folder / ".catchwater"
 
     def settings(self, secrets: Secrets | None = None) -> Settings:
         held = secrets or self.secrets()
+        return self._settings(held.read)
+
+    def _settings(self, read: Callable[[str], str]) -> Settings:
         return Settings(
             self.loaded.folder,
             self.state,
             self.loaded.environment,
-            lambda text: self.resolve(text, held.read),
+            lambda text: self.resolve(text, read),
+            self.loaded.project.project,
+            self.loaded.variables,
+            self.places.queues if self.places else {},
         )
 
     def secrets(self) -> Secrets:
         def nothing(name: str) -> str:
             raise UseError(f"a secret may not be read from a secret: {name}")
 
-        plain = Settings(
-            self.loaded.folder,
-            self.state,
-            self.loaded.environment,
-            lambda text: self.resolve(text, nothing),
-        )
-        return adapter("secrets", "variables")("variables", None, plain)  # type: ignore[no-any-return]
+        kind = self.places.secrets if self.places else "variables"
+        return adapter("secrets", kind)(kind, None, self._settings(nothing))  # type: ignore[no-any-return]
 
     def store(self, zone: str) -> Store:
         """The store of `ingestion` or `processed`."""
@@ -97,19 +115,27 @@ class Wiring:
         """The store of a zone with another place for its copies; raises UseError for a lake that isn't on S3."""
         lake = self.loaded.project.lake
         name: str = getattr(lake, zone)
+        if self.places:
+            return self._remote(self.places.zones[zone], copies)
         if not lake.url:
             return adapter("store", "local")(self.state / "lake" / name)  # type: ignore[no-any-return]
-        url = self.settings().resolve(lake.url)
-        if not url.startswith("s3://"):
-            raise UseError("lake.url isn't on S3", next_step="write s3://bucket/prefix, or leave it out")
-        return adapter("store", "s3")(f"{url.rstrip('/')}/{name}", self.loaded.variables, copies)  # type: ignore[no-any-return]
+        return self._remote(f"{self.settings().resolve(lake.url).rstrip('/')}/{name}", copies)
 
-    def engine(self) -> Engine:
-        return adapter("engine", "duckdb")("duckdb", None, self.settings())  # type: ignore[no-any-return]
+    def _remote(self, url: str, copies: Path) -> Store:
+        kind = {"s3": "s3", "gs": "gcs"}.get(url.partition("://")[0])
+        if kind is None:
+            raise UseError(
+                "lake.url is neither on S3 nor on GCS", next_step="write s3://bucket/prefix, or leave it out"
+            )
+        return adapter("store", kind)(url, self.loaded.variables, copies)  # type: ignore[no-any-return]
+
+    def engine(self, kind: str = "duckdb") -> Engine:
+        return adapter("engine", kind)(kind, None, self.settings())  # type: ignore[no-any-return]
 
     def source(self, name: str, secrets: Secrets | None = None) -> Source:
         spec = self.loaded.project.sources[name]
-        return adapter("source", spec.kind)(name, spec, self.settings(secrets))  # type: ignore[no-any-return]
+        kind = self.places.topics if self.places and name in self.places.queues else spec.kind
+        return adapter("source", kind)(name, spec, self.settings(secrets))  # type: ignore[no-any-return]
 
     def warehouse(self) -> Warehouse:
         """One per process: it holds the readers of the published version."""
@@ -127,7 +153,11 @@ class Wiring:
 
     def topic(self, name: str) -> Any:
         if name not in self._topics:
-            self._topics[name] = adapter("topic", "embedded")(self.state, name)
+            queues = self.places.queues if self.places else {}
+            if self.places and name in queues:
+                self._topics[name] = adapter("topic", self.places.topics)(queues[name], self.loaded.variables)
+            else:
+                self._topics[name] = adapter("topic", "embedded")(self.state, name)
         return self._topics[name]
 
     def notifier(self, kind: str) -> Notifier:
@@ -156,7 +186,7 @@ class Wiring:
             source = GuardedSource(opened, step.source, "consume" if listens(spec) else "read", grants)
         if step.stage in ("load", "serve"):
             warehouse = self._granted_warehouse(grants)
-        return Ports(stores, self.engine(), SystemClock(), source, warehouse, secrets)
+        return Ports(stores, self.engine(), SystemClock(), source, warehouse, secrets, self.enough)
 
     def receiver(self, plan: Plan, source: str) -> Any:
         """What takes the signed deliveries of a webhook source, with the API's grants."""

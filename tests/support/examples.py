@@ -11,6 +11,7 @@ from catchwater.plan.plan import Plan
 from catchwater.ports import Settings
 from catchwater.project.load import load
 from catchwater.project.tables import Column, TableSchema
+from catchwater.wiring import adapter
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 _SHORT = {
@@ -67,13 +68,29 @@ def tables(text: str) -> tuple[TableSchema, ...]:
     return tuple(found)
 
 
+# every environment of the five that is in a cloud
+CLOUDS = [("totesys", "dev"), ("totesys", "prod"), ("github_activity", "stage"), ("events", "dev"),
+          ("open_data", "dev"), ("open_data", "prod"), ("shop", "prod")]  # fmt: skip
+
+
 @cache
-def plan_of(name: str) -> Plan:
-    """The local plan of an example, made once."""
-    described = {"totesys": tables(TOTESYS), "shop": tables(SHOP)}[name]
-    loaded = load(EXAMPLES / name, "local", {f"{name.upper()}_URL": "postgresql://nobody@127.0.0.1/x"})
+def plan_of(name: str, environment: str = "local") -> Plan:
+    """The plan of an example in one of its environments, made once; no database is asked."""
+    variables = {
+        f"{name.upper()}_URL": "postgresql://nobody@127.0.0.1/x",
+        "STATIONS_URL": "https://data.example.org/stations.csv",
+    }
+    loaded = load(EXAMPLES / name, environment, variables)
+    databases = {"totesys": TOTESYS, "shop": SHOP}
     with TemporaryDirectory() as made:
         folder = Path(made)
-        engine = DuckdbEngine("duckdb", None, Settings(folder, folder / ".catchwater", "local", str))
-        models = load_models(EXAMPLES / name, {name: described}, engine.describe, loaded.variables)
-    return make(loaded.project, "local", {name: described}, models)
+        settings = Settings(EXAMPLES / name, folder / ".catchwater", environment, lambda text: text, name, variables)
+        described = {
+            source: tables(databases[name])
+            if name in databases
+            else adapter("source", spec.kind)(source, spec, settings).describe()
+            for source, spec in loaded.project.sources.items()
+        }
+        engine = DuckdbEngine("duckdb", None, settings)
+        models = load_models(EXAMPLES / name, described, engine.describe, loaded.variables)
+    return make(loaded.project, environment, described, models)

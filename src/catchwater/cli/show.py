@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from catchwater.runtimes.local import RunReport
+from catchwater.runtimes.report import RunReport
 from catchwater.stages.outcome import Outcome
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from catchwater.plan.plan import Grant, Model, Step
 from catchwater.project.schema import Project, Source, listens
 from catchwater.project.tables import TableSchema
+from catchwater.project.variables import references
 
 
 def _log(step: str, log: str, because: str, *, own: bool = False) -> Iterable[Grant]:
@@ -27,6 +28,12 @@ def secrets_of(source: Source) -> tuple[str, ...]:
         for name in re.findall(r"\$\{secret:([^}]+)\}", value)
     ]
     return tuple(sorted({*named, *inline}))
+
+
+def hidden_variables(source: Source) -> tuple[str, ...]:
+    """The `${NAME}`s of a source that hold a login: a cloud keeps them in its secret store, under their own names."""
+    hidden = [getattr(source, name, None) for name in ("url", "password")] if source.kind == "postgres" else []
+    return tuple(sorted({name for text in hidden if text for name in references(text)[0]}))
 
 
 def _ingest(step: Step, source: Source, tables: Sequence[TableSchema]) -> Iterable[Grant]:
@@ -66,9 +73,11 @@ def _warehouse_secret(step: Step, project: Project) -> Iterable[Grant]:
 
 
 def _serve(step: Step, project: Project) -> Iterable[Grant]:
-    yield from _warehouse_secret(step, project)
-    yield Grant(step.name, "read", "warehouse/*", "it answers from the warehouse")
-    yield Grant(step.name, "read", "ingestion/_runs/*", "it shows the runs")
+    if step.compute != "lambda":  # there it only receives
+        yield from _warehouse_secret(step, project)
+        yield Grant(step.name, "read", "warehouse/*", "it answers from the warehouse")
+        if step.place in ("local", project.place.ingest or step.place):
+            yield Grant(step.name, "read", "ingestion/_runs/*", "it shows the runs")
     if step.name != "serve:api":
         return
     for name, source in sorted(project.sources.items()):
@@ -99,9 +108,31 @@ def _of(
 ) -> Iterable[Grant]:
     if step.stage == "ingest":
         source = project.sources[step.source]
-        return _ingest(step, source, tables[step.source])
+        return _deployed(step, _ingest(step, source, tables[step.source]), hidden_variables(source))
     if step.stage == "process":
-        return _process(step, models)
+        return _deployed(step, _process(step, models))
     if step.stage == "load":
-        return _load(step, project, models)
-    return _serve(step, project)
+        return _deployed(step, _load(step, project, models), _warehouse_variables(project))
+    away = step.place not in ("local", project.place.ingest or step.place)
+    return _deployed(step, _serve(step, project), _warehouse_variables(project), "artifacts" if away else "ingestion")
+
+
+def _warehouse_variables(project: Project) -> tuple[str, ...]:
+    url = getattr(project.warehouse, "url", None)
+    return tuple(sorted(references(url)[0])) if url else ()
+
+
+def _deployed(
+    step: Step, grants: Iterable[Grant], variables: Sequence[str] = (), zone: str = "ingestion"
+) -> Iterable[Grant]:
+    """On one machine just the grants; in a cloud also what a handler needs to know its plan and leave its record."""
+    if not step.place:
+        return
+    yield from grants
+    if step.place == "local":
+        return
+    for name in variables:
+        yield Grant(step.name, "read", f"secret/{name}", f"${{{name}}} holds a login, kept in the secret store")
+    yield Grant(step.name, "read", f"{zone}/_config/*", "its plan is there")
+    if step.stage != "serve":
+        yield Grant(step.name, "create", "ingestion/_runs/*", "every run leaves its record")

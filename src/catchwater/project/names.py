@@ -47,3 +47,8 @@ def seconds(text: str) -> float | None:
     if not match or match[2] not in _UNITS:
         return None
     return float(match[1]) * _UNITS[match[2]] or None
+
+
+def secret_id(project: str, environment: str, name: str) -> str:
+    """What a secret is called in a cloud's secret store: letters, digits, `_` and `-` only, at most 255."""
+    return re.sub(r"[^A-Za-z0-9_-]", "-", f"{project}-{environment}-{name}")[:255]

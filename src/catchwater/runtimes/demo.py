@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from catchwater.errors import UseError
-from catchwater.runtimes.local import RunReport, Runtime
+from catchwater.runtimes.local import Runtime
 from catchwater.runtimes.planning import open_project
+from catchwater.runtimes.report import RunReport
 from catchwater.wiring import Wiring
 
 MARK = ".catchwater-demo"

@@ -5,16 +5,16 @@ import logging
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import asdict, replace
 
 from catchwater.errors import AlreadyExists, CatchwaterError, SourceRefused
 from catchwater.plan.plan import Plan, Step
 from catchwater.runtimes import planning
 from catchwater.runtimes.alerts import Alerts
 from catchwater.runtimes.records import Records, utc
+from catchwater.runtimes.report import RunReport, as_dict, failed, merge, state_of
 from catchwater.stages.ingest import ingest
 from catchwater.stages.load import load
 from catchwater.stages.outcome import Failure, Outcome
@@ -24,61 +24,6 @@ from catchwater.wiring import Wiring
 STAGES = {"ingest": ingest, "process": process, "load": load}
 PASSES = 10
 logger = logging.getLogger("catchwater")
-
-
-@dataclass(frozen=True)
-class RunReport:
-    """What one run did; `state` is done | partly | failed."""
-
-    number: int
-    id: str
-    trigger: str
-    started: str
-    seconds: float
-    state: str
-    quarantined: int
-    outcomes: tuple[Outcome, ...]
-    moved: bool
-
-    @property
-    def exit_code(self) -> int:
-        return {"done": 0, "failed": 1, "partly": 3}[self.state]
-
-    def as_dict(self) -> dict[str, Any]:
-        steps = [_step(outcome) for outcome in self.outcomes]
-        errors = [step["error"] for step in steps if step["error"]]
-        return {
-            "number": self.number,
-            "id": self.id,
-            "trigger": self.trigger,
-            "started": self.started,
-            "seconds": round(self.seconds, 3),
-            "state": self.state,
-            "quarantined": self.quarantined,
-            "error": errors[0] if errors else None,
-            "steps": steps,
-        }
-
-
-def _step(outcome: Outcome) -> dict[str, Any]:
-    state = "failed" if outcome.failed else "partly" if outcome.quarantined else "done"
-    return {
-        "name": outcome.step,
-        "stage": outcome.stage,
-        "state": state if outcome.moved or outcome.failed else "nothing",
-        "seconds": round(outcome.seconds, 3),
-        "rows": outcome.rows_in,
-        "written": outcome.rows_out,
-        "added": outcome.added,
-        "changed": outcome.changed,
-        "removed": outcome.removed,
-        "quarantined": outcome.quarantined,
-        "batches": [f"{ref.log}/{ref.seq}" for ref in outcome.batches],
-        "tables": {name: asdict(table) for name, table in outcome.tables.items()},
-        "notes": list(outcome.notes),
-        "error": outcome.failures[0].message if outcome.failures else None,
-        "failures": [asdict(failure) for failure in outcome.failures],
-    }
 
 
 class Progress:
@@ -149,7 +94,7 @@ class Runtime:
             trigger,
             started,
             time.monotonic() - began,
-            _state(outcomes),
+            state_of(outcomes),
             sum(outcome.quarantined for outcome in outcomes),
             tuple(outcomes),
             any(outcome.moved for outcome in outcomes),
@@ -232,11 +177,11 @@ class Runtime:
         try:
             return STAGES[step.stage](self.wiring.open(self.plan, step), self.plan, step, run[1])
         except CatchwaterError as error:
-            return _failed(step, error, time.monotonic() - began)
+            return failed(step, error, time.monotonic() - began)
         except Exception as error:
             fields = {"traceback": traceback.format_exc()}
             self.records.log(run[0], "error", step.name, "a fault in Catchwater itself", fields)
-            return _failed(step, error, time.monotonic() - began)
+            return failed(step, error, time.monotonic() - began)
 
     def _waits(self, step: Step) -> bool:
         """Whether a group reads, itself or through others, a source whose tables no plan fits: its rows stay."""
@@ -298,32 +243,8 @@ class Runtime:
         for failure in outcome.failures:
             self.records.log(run, "error", outcome.step, failure.message, asdict(failure))
         if outcome.moved:
-            fields = {k: v for k, v in _step(outcome).items() if k not in ("tables", "notes", "failures")}
+            fields = {k: v for k, v in as_dict(outcome).items() if k not in ("tables", "notes", "failures")}
             self.records.log(run, "info", outcome.step, "committed", fields)
         for name in ("rows_in", "rows_out", "quarantined", "seconds"):
             self.records.add(f"{outcome.stage}_{name}", getattr(outcome, name))
         self.records.add(f"{outcome.stage}_failures", len(outcome.failures))
-
-
-def _failed(step: Step, error: Exception, seconds: float) -> Outcome:
-    if isinstance(error, CatchwaterError):
-        message = str(error)
-    else:
-        message = f"a fault in Catchwater itself: {type(error).__name__}: {error}"
-    failure = Failure(step.source or step.name, type(error).__name__, message)
-    return Outcome(step.name, step.stage, seconds=seconds, failures=(failure,))
-
-
-def _state(outcomes: Sequence[Outcome]) -> str:
-    if any(outcome.failed for outcome in outcomes):
-        return "failed"
-    return "partly" if any(outcome.quarantined for outcome in outcomes) else "done"
-
-
-def merge(outcomes: Iterable[Outcome]) -> list[Outcome]:
-    """One outcome per step, summed over the passes of a run."""
-    merged: dict[str, Outcome] = {}
-    for outcome in outcomes:
-        held = merged.get(outcome.step)
-        merged[outcome.step] = held.plus(outcome) if held else outcome
-    return list(merged.values())

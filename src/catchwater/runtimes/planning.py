@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from catchwater import __version__
-from catchwater.errors import CatchwaterError, LakeError, SourceError
+from catchwater.errors import CatchwaterError, LakeError, SecretMissing, SourceError, UseError
 from catchwater.plan.graph import make
 from catchwater.plan.plan import Plan, from_bytes
 from catchwater.ports import Settings
@@ -39,19 +39,34 @@ def open_project(folder: Path, environment: str = "local", variables: Mapping[st
 
 
 def plan_project(wiring: Wiring) -> Planned:
-    """The plan as of now; a source that can't be reached keeps the tables of the plan last applied."""
+    """The plan as of now; a source that can't be reached keeps the tables of the plan last applied.
+
+    A cloud's environment is planned with the tables of the plan last applied on this machine, so that no
+    connection to it is made; a source that was never planned here is asked.
+    """
     applied = applied_plan(wiring.state)
     tables: dict[str, Sequence[TableSchema]] = {}
     unreachable: dict[str, CatchwaterError] = {}
+    away = bool(wiring.loaded.project.aws or wiring.loaded.project.google)
     for name in wiring.loaded.project.sources:
+        known = next((source for source in applied.sources if source.name == name), None) if applied else None
+        if known is not None and away:
+            tables[name] = known.tables
+            continue
         try:
             tables[name] = wiring.source(name).describe()
         except SourceError as error:
-            known = next((source for source in applied.sources if source.name == name), None) if applied else None
             if known is None:
                 raise
             tables[name] = known.tables
             unreachable[name] = error
+        except SecretMissing as error:
+            if away:
+                raise UseError(
+                    f"the tables of {name} aren't known here: {error.message}",
+                    next_step="catchwater run   (once, here), or set the variable so that they can be read",
+                ) from error
+            raise
     made_of = inputs(wiring.loaded.folder, tables, wiring.loaded.variables)
     if applied and made_of == remembered(wiring.state):
         models = applied.models

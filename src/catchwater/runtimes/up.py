@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from catchwater.errors import AlreadyRunning, CatchwaterError
-from catchwater.runtimes.local import RunReport, Runtime
+from catchwater.runtimes.local import Runtime
+from catchwater.runtimes.report import RunReport
 from catchwater.runtimes.schedule import due
 from catchwater.runtimes.status import freshness
 

@@ -1,0 +1,1 @@
+"""Measurements as lines of a log, which CloudWatch and Cloud Logging turn into metrics."""

@@ -1,0 +1,54 @@
+"""build, twin: what a project is in a cloud, as files, and tried here."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from catchwater.cli.options import Json, ProjectFolder, emit
+from catchwater.errors import UseError
+
+CloudEnv = Annotated[str, typer.Option("--env", help="The environment, one that is in a cloud.")]
+
+
+def build(
+    project: ProjectFolder = Path(),
+    env: CloudEnv = "",
+    out: Annotated[Path | None, typer.Option("--out", help="Where to write (default: the project).")] = None,
+    stale: Annotated[bool, typer.Option("--check", help="Write nothing; fail when what is there is stale.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write Terraform, CI and a README for one environment. Touches nothing else, and no cloud."""
+    from catchwater.infra.compile import build as compiled
+    from catchwater.runtimes.planning import open_project, plan_project
+
+    wiring = open_project(project, named(env))
+    plan = plan_project(wiring).plan
+    if not plan.clouds:
+        raise UseError(f"{env} is in no cloud", next_step="give it `aws:` or `google:` in catchwater.yml")
+    target = out or project
+    files = compiled(plan, project)
+    changed = [name for name, data in files.items() if _held(target / name) != data]
+    if stale and changed:
+        raise UseError(f"stale: {', '.join(changed)}", next_step=f"catchwater build --env {env}")
+    for name in changed:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        (target / name).write_bytes(files[name])
+    if as_json:
+        emit({"folder": str(target), "files": sorted(files), "changed": changed})
+        return
+    typer.echo(f"{target}: {len(files)} files, {len(changed)} changed")
+    typer.echo(f"next: read {target / 'infra' / env / 'README.md'}")
+
+
+def named(env: str) -> str:
+    if not env:
+        raise UseError("--env is missing", next_step="name an environment that has `aws:` or `google:`")
+    return env
+
+
+def _held(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
+
+
+COMMANDS = {"build": build}

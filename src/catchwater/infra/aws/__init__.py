@@ -1,0 +1,1 @@
+"""What of a plan runs on AWS, as roots of module calls."""

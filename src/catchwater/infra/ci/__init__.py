@@ -1,0 +1,1 @@
+"""The workflows that plan and apply the generated roots."""

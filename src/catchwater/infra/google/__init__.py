@@ -1,0 +1,1 @@
+"""What of a plan runs on Google Cloud, as roots of module calls."""
