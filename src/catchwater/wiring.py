@@ -34,6 +34,19 @@ ADAPTERS = {
     ("secrets", "variables"): "catchwater.adapters.secrets.variables:VariableSecrets",
     ("notifier", "email"): "catchwater.adapters.notifiers.email:Email",
     ("notifier", "webhook"): "catchwater.adapters.notifiers.webhook:Webhook",
+    ("notifier", "sns"): "catchwater.adapters.notifiers.sns:Sns",
+    ("store", "gcs"): "catchwater.adapters.stores.gcs:GcsStore",
+    ("source", "sqs"): "catchwater.adapters.sources.sqs:SqsSource",
+    ("source", "pubsub"): "catchwater.adapters.sources.pubsub:PubsubSource",
+    ("topic", "sqs"): "catchwater.adapters.sources.sqs:SqsTopic",
+    ("topic", "pubsub"): "catchwater.adapters.sources.pubsub:PubsubTopic",
+    ("warehouse", "bigquery"): "catchwater.adapters.warehouses.bigquery:BigqueryWarehouse",
+    ("engine", "spark"): "catchwater.adapters.engines.spark:SparkEngine",
+    ("engine", "beam"): "catchwater.adapters.engines.beam:BeamEngine",
+    ("secrets", "secrets_manager"): "catchwater.adapters.secrets.secrets_manager:SecretsManager",
+    ("secrets", "secret_manager"): "catchwater.adapters.secrets.secret_manager:SecretManager",
+    ("metrics", "emf"): "catchwater.adapters.metrics.emf:Emf",
+    ("metrics", "cloud_logging"): "catchwater.adapters.metrics.cloud_logging:CloudLogging",
 }
 
 
