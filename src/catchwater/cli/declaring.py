@@ -10,6 +10,8 @@ from catchwater.cli.options import Env, Json, ProjectFolder, emit
 from catchwater.errors import UseError
 
 if TYPE_CHECKING:
+    from catchwater.plan.explain import Change
+    from catchwater.plan.plan import Plan
     from catchwater.serve.access import Keys
 
 
@@ -64,11 +66,20 @@ def plan(
     env: Env = "local",
     defaults: Annotated[bool, typer.Option("--defaults", help="Show every setting and its value.")] = False,
     whole: Annotated[bool, typer.Option("--all", help="Show the whole plan, not what differs.")] = False,
+    diagram: Annotated[bool, typer.Option("--diagram", help="Print the plan as an SVG picture.")] = False,
+    against: Annotated[
+        str | None, typer.Option("--against", help="A git commit whose built plan is the old one.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Say what would run, and what differs from the plan last applied here. Changes nothing."""
+    """Say what would run, and what differs: data, infrastructure, grants, network, freshness, cost. Changes nothing.
+
+    One machine's plan is compared with the one last applied here, a cloud's with the one last built.
+    """
     from catchwater.plan import explain
-    from catchwater.runtimes.planning import applied_plan, open_project, plan_project
+    from catchwater.plan.diagram import svg
+    from catchwater.runtimes.planning import before as plan_before
+    from catchwater.runtimes.planning import open_project, plan_project
 
     wiring = open_project(project, env)
     if defaults:
@@ -76,33 +87,47 @@ def plan(
         typer.echo("\n".join(explain.defaults(settings)))
         return
     planned = plan_project(wiring)
-    before = applied_plan(wiring.state)
+    if diagram:
+        typer.echo(svg(planned.plan), nl=False)
+        return
+    old, said = plan_before(wiring, against)
+    shown = None if whole else old
+    infra = _infra(shown, planned.plan, project)
     if as_json:
-        emit(explain.as_dict(None if whole else before, planned.plan))
+        emit(explain.as_dict(shown, planned.plan, infra))
         return
     for name, error in planned.unreachable.items():
         typer.echo(
             f"{typer.style('warning', fg='yellow')}: {name} wasn't reached, its last known tables stand: {error}"
         )
-    against = "nothing was applied yet" if before is None else f"applied {before.digest[:5]}"
-    typer.echo(f"{planned.plan.project} in {env}, against: {against}")
+    typer.echo(f"{planned.plan.project} in {env}, against: {said}")
     typer.echo("\n".join(explain.summary(planned.plan)))
-    typer.echo("\n".join(explain.lines(None if whole else before, planned.plan)))
+    typer.echo("\n".join([*explain.lines(shown, planned.plan, infra), *explain.bounds(planned.plan)]))
+
+
+def _infra(old: "Plan | None", new: "Plan", project: Path) -> "list[Change]":
+    if not new.clouds:
+        return []
+    from catchwater.infra.changes import changes
+
+    return changes(old, new, project)
 
 
 def lookml(
     project: ProjectFolder = Path(),
     env: Env = "local",
     stale: Annotated[bool, typer.Option("--check", help="Write nothing; fail when looker/ is stale.")] = False,
+    made: Annotated[
+        Path | None, typer.Option("--plan", help="A built plan.json to write from, where no source is.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Write looker/ from the models: manifest, model, views, explores, a dashboard."""
-    from catchwater.runtimes.planning import open_project, plan_project
+    from catchwater.runtimes.planning import open_project, plan_project, read_plan
     from catchwater.serve.lookml import lookml as make
     from catchwater.serve.lookml_rules import problems
 
-    wiring = open_project(project, env)
-    files = make(plan_project(wiring).plan)
+    files = make(read_plan(made) if made else plan_project(open_project(project, env)).plan)
     if found := problems(files):
         raise UseError("the LookML breaks its own rules:\n" + "\n".join(found))
     folder = project / "looker"

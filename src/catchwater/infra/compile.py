@@ -1,8 +1,9 @@
 """From a plan to the files of its infrastructure: a root and a state per stack, the modules they call, CI, a README."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from catchwater.infra.hcl import Value
 from catchwater.infra.roots import Root, modules, rendered
 from catchwater.plan.plan import Plan
 
@@ -20,23 +21,27 @@ def roots(plan: Plan, folder: Path) -> tuple[Root, ...]:
     return found
 
 
-def backend(root: Root, plan: Plan) -> Mapping[str, object]:
+def backend(root: Root, plan: Plan) -> Mapping[str, Value]:
     from catchwater.infra.aws import stacks as aws
     from catchwater.infra.google import stacks as google
 
     return aws.backend(root, plan) if root.cloud == "aws" else google.backend(root, plan)
 
 
-def build(plan: Plan, folder: Path) -> dict[str, bytes]:
-    """Every file by its path under the project: deterministic, and needing nothing of Catchwater to be applied."""
+def build(plan: Plan, folder: Path, siblings: Sequence[Plan] = ()) -> dict[str, bytes]:
+    """Every file by its path under the project: deterministic, and needing nothing of Catchwater to be applied.
+
+    `siblings` are the plans of all environments that are in a cloud, in the order declared, this one among them:
+    CI leads from one to the next.
+    """
     from catchwater.infra.ci import workflows
     from catchwater.infra.readme import readme
 
     made = roots(plan, folder)
-    found: dict[str, bytes] = {}
+    found: dict[str, bytes] = {f"infra/{plan.environment}/plan.json": plan.to_bytes()}
     for root in made:
-        found |= rendered(root, plan, backend(root, plan))  # type: ignore[arg-type]
+        found |= rendered(root, plan, backend(root, plan))
     found |= modules(made)
-    found |= workflows.files(plan, made)
-    found |= readme(plan, made)
+    found |= workflows.files([workflows.stage(other, roots(other, folder)) for other in siblings or (plan,)])
+    found |= readme(plan, made, sorted(found))
     return dict(sorted(found.items()))

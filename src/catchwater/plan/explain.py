@@ -1,10 +1,14 @@
 """A plan in words, and what differs between two; text and plain data, nothing is printed here."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from catchwater.plan.plan import Model, Plan
+from catchwater.plan.cost import cost
+from catchwater.plan.cost import spoken as dollars
+from catchwater.plan.freshness import spoken, worst
+from catchwater.plan.network import routes
+from catchwater.plan.plan import Model, Plan, Step
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,8 @@ def _data(old: Plan | None, new: Plan) -> Iterable[Change]:
         {name: model.materialized for name, model in after.items()},
     )
     for name in sorted(before.keys() & after.keys()):
-        yield from _compare("data", _columns(before[name]), _columns(after[name]))
+        for change in _compare("data", _columns(before[name]), _columns(after[name])):
+            yield replace(change, detail=_readers(new, change.what)) if change.sign == "-" else change
         yield from _compare("data", _keys(before[name]), _keys(after[name]))
         yield from _compare("data", _checks(before[name]), _checks(after[name]))
         if before[name].digest != after[name].digest and before[name].columns == after[name].columns:
@@ -74,7 +79,45 @@ def _triggers(plan: Plan | None) -> dict[str, str]:
 
 
 def _steps(plan: Plan | None) -> dict[str, str]:
-    return {step.name: step.engine for step in plan.steps} if plan else {}
+    return {step.name: _runs(step) for step in plan.steps} if plan else {}
+
+
+def _runs(step: Step) -> str:
+    if step.place == "local":
+        return step.engine
+    if not step.place:
+        return f"nowhere: {step.unplaced}"
+    return f"{step.engine}, {step.compute} on {step.place}, {step.memory} MB, {step.timeout:.0f} s"
+
+
+def _readers(plan: Plan, dropped: str) -> str:
+    """Who reads a column `model.column` that goes away, beside the models (whose SQL would no longer bind)."""
+    model, _, column = dropped.partition(".")
+    api = plan.serve.get("api")
+    tables = api["tables"] if isinstance(api, dict) else ()
+    readers = [f"GET /v1/tables/{model}/rows"] if tables == "all" or model in tables else []
+    if plan.serve.get("looker"):
+        readers.append(f"looker {model}.{column}")
+    return f"read by: {', '.join(readers)}" if readers else ""
+
+
+def bounds(plan: Plan) -> list[str]:
+    """What the plan promises and costs, a line each: ways out of the network, freshness, money."""
+    text = [f"{'network':<9}{route.step} → {route.service}  {route.way}: {route.because}" for route in routes(plan)]
+    case = worst(plan)
+    if case is not None:
+        promised = plan.promise.get("freshness")
+        text.append(
+            f"{'fresh':<9}{spoken(case.seconds)} worst ({'promise ' + str(promised) if promised else 'no promise'})"
+        )
+        text += [f"{'':<9}  {leg.what}: {spoken(leg.seconds)}" for leg in case.legs if leg.seconds >= case.seconds / 10]
+    items = cost(plan)
+    if items:
+        dear = sorted(items, key=lambda item: -item.usd)[:3]
+        said = ", ".join(f"{item.what} ${item.usd:,.2f}" for item in dear)
+        verified = "" if all(item.price.source for item in items) else ", unverified"
+        text.append(f"{'cost':<9}{dollars(items)}  ({said}; prices of {dear[0].price.as_of}{verified})")
+    return text
 
 
 def _grants(plan: Plan | None) -> dict[str, str]:
@@ -98,9 +141,9 @@ def diff(old: Plan | None, new: Plan) -> list[Change]:
     ]
 
 
-def lines(old: Plan | None, new: Plan) -> list[str]:
-    """The diff as it is printed: one line a change, the area named once."""
-    changes = diff(old, new)
+def lines(old: Plan | None, new: Plan, infra: Sequence[Change] = ()) -> list[str]:
+    """The diff as it is printed: one line a change, the area named once; `infra` is what the compiler found."""
+    changes = [*diff(old, new), *infra]
     if not changes:
         return ["nothing differs from the plan that was applied last"]
     text, area = [], ""
@@ -131,13 +174,22 @@ def _kinds(plan: Plan) -> str:
     return ", ".join(sorted(found))
 
 
-def as_dict(old: Plan | None, new: Plan) -> dict[str, Any]:
+def as_dict(old: Plan | None, new: Plan, infra: Sequence[Change] = ()) -> dict[str, Any]:
+    case, items = worst(new), cost(new)
     return {
         "project": new.project,
         "environment": new.environment,
         "digest": new.digest,
         "against": old.digest if old else None,
-        "changes": [asdict(change) for change in diff(old, new)],
+        "changes": [asdict(change) for change in [*diff(old, new), *infra]],
+        "network": [asdict(route) for route in routes(new)],
+        "freshness": {"seconds": case.seconds, "legs": [asdict(leg) for leg in case.legs]} if case else None,
+        "cost": {
+            "usd_a_month": round(sum(item.usd for item in items), 2),
+            "items": [
+                {"what": i.what, "quantity": i.quantity, "usd": round(i.usd, 4)} | asdict(i.price) for i in items
+            ],
+        },
     }
 
 

@@ -3,24 +3,44 @@
 from dataclasses import replace
 
 from catchwater.plan.plan import Step
+from catchwater.project import names
 from catchwater.project.schema import Project, StepOptions
 
 MEMORY = {"lambda": 1024, "function": 1024, "service": 1024, "job": 2048, "glue": 16384, "dataflow": 4096}
+# Seconds that a wake is assumed to take until a timeout is declared (a function is kept warm): rounded up from runs of the
+# examples on one machine, and from what the services say of their starts.
+ASSUMED = {
+    "process": 1.0,
+    "lambda": 30.0,
+    "function": 1.0,
+    "service": 30.0,
+    "job": 60.0,
+    "glue": 180.0,
+    "dataflow": 420.0,
+}
 LIMIT = {"lambda": 900.0, "function": 540.0, "service": 3600.0, "job": 86400.0}  # seconds a wake may last
 
 
 def placed(step: Step, project: Project, options: StepOptions) -> Step:
     """The step with its place, compute, memory (MB) and a timeout that the compute allows."""
     clouds = [name for name in ("aws", "google") if getattr(project, name) is not None]
+    declared = names.seconds(options.timeout) if options.timeout else None
     if not clouds:
-        return step
+        return replace(step, seconds=declared or ASSUMED["process"])
     wanted: str | None = getattr(project.place, step.stage)
     place = wanted or clouds[0]
     if why := _unplaced(step, project, place):
         return replace(step, place="", compute="", unplaced=why)
     compute = options.compute or _compute(step, project, place)
     timeout = min(step.timeout, LIMIT.get(compute, step.timeout))
-    return replace(step, place=place, compute=compute, memory=options.memory or MEMORY[compute], timeout=timeout)
+    return replace(
+        step,
+        place=place,
+        compute=compute,
+        memory=options.memory or MEMORY[compute],
+        timeout=timeout,
+        seconds=min(declared or ASSUMED[compute], timeout),
+    )
 
 
 def _unplaced(step: Step, project: Project, place: str) -> str:

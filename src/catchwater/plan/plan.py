@@ -124,7 +124,8 @@ class Step:
     """`name` is `ingest:<source>`, `process:<group>`, `load:<warehouse>`, `serve:api` or `serve:console`.
 
     `place` is local | aws | google, or empty for a step that the environment's clouds don't run (`unplaced` says
-    why); `compute` is process (on one machine), lambda, glue, function, service, job or dataflow; `memory` in MB.
+    why); `compute` is process (on one machine), lambda, glue, function, service, job or dataflow; `memory` in MB;
+    `seconds` is what a wake is counted with: its declared timeout, else what that compute is assumed to take.
     """
 
     name: str
@@ -137,6 +138,7 @@ class Step:
     compute: str = "process"
     memory: int = 0
     unplaced: str = ""
+    seconds: float = 1.0
 
 
 @dataclass(frozen=True)

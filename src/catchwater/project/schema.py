@@ -208,9 +208,12 @@ class Alert(Declared):
 
 
 class Network(Declared):
+    """An existing network; `nat` says that its subnets lead out to the internet."""
+
     vpc: Word
     subnets: list[Word]
     security_group: Word | None = None
+    nat: Flag = False
 
 
 class Aws(Declared):

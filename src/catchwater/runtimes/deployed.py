@@ -3,6 +3,7 @@
 Every cloud runtime ends here; what woke it is its own affair, since the logs decide what there is to do.
 """
 
+import hashlib
 import json
 import os
 import tempfile
@@ -11,10 +12,11 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from catchwater.errors import AlreadyExists, CatchwaterError, UseError
+from catchwater.errors import AlreadyExists, CatchwaterError, NotFound, UseError
 from catchwater.plan.plan import Plan, Step, from_bytes
 from catchwater.ports import Measured, Metrics, Store
 from catchwater.project.schema import Loaded, Project
@@ -39,6 +41,7 @@ class Deployed:
     step: Step
     wiring: Wiring
     metrics: Metrics
+    digest: str = ""
 
 
 def places(environ: Mapping[str, str], state: Path) -> Places:
@@ -58,21 +61,87 @@ def places(environ: Mapping[str, str], state: Path) -> Places:
 
 def open_deployed(environ: Mapping[str, str] | None = None) -> Deployed:
     """The step that CATCHWATER_STEP names, from the plan in `_config/plan.json` of CATCHWATER_CONFIG (a zone's URL;
-    by default the ingestion zone). Files of the project that its sources need are fetched beside it."""
+    by default the ingestion zone). Files of the project that its sources need are fetched beside it.
+
+    Raises UseError for an environment or a plan that doesn't hold the step, NotFound when no plan was applied.
+    """
     environ = dict(os.environ if environ is None else environ)
-    folder = Path(tempfile.mkdtemp(prefix="catchwater-project-"))
-    where = places(environ, folder / ".catchwater")
-    config = _zone(environ.get("CATCHWATER_CONFIG") or where.zones["ingestion"], environ, folder)
-    plan = from_bytes(config.read("_config/plan.json"))
-    for name in files_of(plan):
+    return _opened(environ, _config(environ))
+
+
+def current(held: Deployed | None, environ: Mapping[str, str] | None = None) -> Deployed:
+    """`held` as long as what it was opened from is still what is applied, else the step opened anew; logins are read
+    again from the secret store, which remembers them for a moment."""
+    environ = dict(os.environ if environ is None else environ)
+    config = _config(environ)
+    if held is None or (held.digest, held.step.name) != (config.digest, environ.get("CATCHWATER_STEP")):
+        return _opened(environ, config)
+    held.wiring.loaded.variables.update(_held(held))
+    return held
+
+
+@dataclass(frozen=True)
+class Config:
+    """What was applied: the plan's bytes and the project's files that its sources need."""
+
+    plan: Plan
+    files: Mapping[str, bytes]
+    digest: str
+
+
+def _config(environ: Mapping[str, str]) -> Config:
+    """Read whole at each wake: one small object, and a handler never runs on a plan that was replaced."""
+    where = places(environ, _folder())
+    zone = _zone(environ.get("CATCHWATER_CONFIG") or where.zones["ingestion"], environ, _folder())
+    try:
+        body = zone.read("_config/plan.json")
+    except NotFound as error:
+        raise NotFound("no plan was applied", where="_config/plan.json", next_step="apply the storage root") from error
+    plan = _parsed(body, hashlib.sha256(body).hexdigest())
+    files = {name: zone.read(f"_config/files/{name}") for name in files_of(plan)}
+    whole = hashlib.sha256(b"".join([body, *(name.encode() + files[name] for name in sorted(files))]))
+    return Config(plan, files, whole.hexdigest())
+
+
+@lru_cache(maxsize=1)
+def _folder() -> Path:
+    """This process's own folder, for as long as it lives."""
+    return Path(tempfile.mkdtemp(prefix="catchwater-"))
+
+
+_plans: dict[str, Plan] = {}
+
+
+def _parsed(body: bytes, digest: str) -> Plan:
+    """The plan, read once for the same bytes."""
+    if digest not in _plans:
+        try:
+            plan = from_bytes(body)
+        except ValueError as error:
+            step = "apply the storage root of the version that the functions have"
+            raise UseError("the plan isn't one of this version", where="_config/plan.json", next_step=step) from error
+        _plans.clear()
+        _plans[digest] = plan
+    return _plans[digest]
+
+
+def _opened(environ: Mapping[str, str], config: Config) -> Deployed:
+    folder = Path(tempfile.mkdtemp(prefix="project-", dir=_folder()))
+    for name, data in config.files.items():
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(config.read(f"_config/files/{name}"))
-    step = plan.step(environ.get("CATCHWATER_STEP", ""))
-    loaded = Loaded(folder=folder, environment=plan.environment, project=project_of(plan), variables=environ, lines={})
+        target.write_bytes(data)
+    plan, where = config.plan, places(environ, _folder() / "state")
+    step = next((step for step in plan.steps if step.name == environ.get("CATCHWATER_STEP", "")), None)
+    if step is None:
+        said = f"the plan has no step {environ.get('CATCHWATER_STEP', '')!r}"
+        raise UseError(said, where="CATCHWATER_STEP", next_step="catchwater build, then apply the workflow's root")
+    loaded = Loaded(
+        folder=folder, environment=plan.environment, project=project_of(plan), variables=dict(environ), lines={}
+    )
     wiring = Wiring(loaded, lambda text, read: resolver(loaded, read)(text), where)
     kind = "emf" if step.place == "aws" else "cloud_logging"
-    deployed = Deployed(plan, step, wiring, adapter("metrics", kind)())
+    deployed = Deployed(plan, step, wiring, adapter("metrics", kind)(), config.digest)
     loaded.variables.update(_held(deployed))
     return deployed
 

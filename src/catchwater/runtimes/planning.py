@@ -12,6 +12,7 @@ from catchwater import __version__
 from catchwater.errors import CatchwaterError, LakeError, SecretMissing, SourceError, UseError
 from catchwater.plan.graph import make
 from catchwater.plan.plan import Plan, from_bytes
+from catchwater.plan.refusals import refuse
 from catchwater.ports import Settings
 from catchwater.project.load import load
 from catchwater.project.schema import PostgresSource
@@ -74,7 +75,9 @@ def plan_project(wiring: Wiring) -> Planned:
         from catchwater.plan.models import load_models
 
         models = load_models(wiring.loaded.folder, tables, wiring.engine().describe, wiring.loaded.variables)
-    return Planned(make(wiring.loaded.project, wiring.loaded.environment, tables, models), unreachable, made_of)
+    plan = make(wiring.loaded.project, wiring.loaded.environment, tables, models)
+    refuse(plan, wiring.loaded)
+    return Planned(plan, unreachable, made_of)
 
 
 def describe_url(name: str, url: str, folder: Path) -> tuple[TableSchema, ...]:
@@ -88,14 +91,46 @@ def describe_url(name: str, url: str, folder: Path) -> tuple[TableSchema, ...]:
 def applied_plan(state: Path) -> Plan | None:
     """The plan last applied here; raises LakeError when its file isn't one."""
     path = state / "plan.json"
-    if not path.exists():
-        return None
+    return read_plan(path) if path.exists() else None
+
+
+def read_plan(path: Path) -> Plan:
+    """A plan that was written to a file; raises LakeError when it isn't one."""
     try:
         return from_bytes(path.read_bytes())
+    except FileNotFoundError as error:
+        raise UseError(f"there is no plan {path}", next_step="catchwater build --env ENV") from error
     except ValueError as error:
-        raise LakeError(
-            "the last applied plan can't be read", where=str(path), next_step=f"delete it: rm {path}"
-        ) from error
+        raise LakeError("a plan that can't be read", where=str(path), next_step=f"delete it: rm {path}") from error
+
+
+def before(wiring: Wiring, against: str | None = None) -> tuple[Plan | None, str]:
+    """The plan to compare with, and what it is: applied on this machine, or built for a cloud (`against`: in that
+    commit of git). Raises UseError for a commit that isn't there."""
+    loaded = wiring.loaded
+    built = f"infra/{loaded.environment}/plan.json"
+    if against is not None:
+        return _committed(loaded.folder, against, built), f"{built} of {against}"
+    if loaded.project.aws or loaded.project.google:
+        path = loaded.folder / built
+        return (
+            (read_plan(path), f"built {read_plan(path).digest[:5]}") if path.exists() else (None, "nothing built yet")
+        )
+    applied = applied_plan(wiring.state)
+    return applied, "nothing was applied yet" if applied is None else f"applied {applied.digest[:5]}"
+
+
+def _committed(folder: Path, commit: str, path: str) -> Plan | None:
+    import subprocess
+
+    if commit.startswith("-"):
+        raise UseError(f"not a commit: {commit}")
+    where = ["git", "-C", str(folder)]
+    known = subprocess.run([*where, "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}"], capture_output=True)
+    if known.returncode:
+        raise UseError(f"git knows no commit {commit} here", next_step="name a branch, a tag or a commit")
+    shown = subprocess.run([*where, "show", f"{commit}:./{path}"], capture_output=True)
+    return from_bytes(shown.stdout) if shown.returncode == 0 else None
 
 
 def apply(plan: Plan, state: Path, made_of: str = "") -> bool:

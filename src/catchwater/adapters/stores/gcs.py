@@ -1,0 +1,148 @@
+"""A zone in a Cloud Storage bucket; create is `ifGenerationMatch=0`, sent once, and no answer is told as Uncertain."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from catchwater.adapters.stores.keys import TEMPORARY, parts
+from catchwater.errors import AlreadyExists, LakeError, MissingExtra, NotFound, Uncertain
+from catchwater.ports import Stored
+
+_CHUNK = 8 << 20
+_UNCERTAIN = frozenset({408, 409, 429})
+
+
+class GcsStore:
+    """`url` is `gs://bucket/prefix`; `variables` may hold STORAGE_EMULATOR_HOST (nobody is asked for a login there)
+    and GOOGLE_CLOUD_PROJECT; otherwise the process's own credentials are used. Fetched objects are kept under
+    `cache` for good, since no object ever changes. `patience`: seconds that one request may take; what only reads is
+    sent again for as long."""
+
+    def __init__(self, url: str, variables: Mapping[str, str], cache: Path, patience: float = 30.0) -> None:
+        place = urlsplit(url)
+        if place.scheme != "gs" or not place.netloc:
+            raise LakeError(f"not a place for a lake: {url}", next_step="write gs://bucket/prefix")
+        endpoint = variables.get("STORAGE_EMULATOR_HOST", "").rstrip("/")
+        self._where = url.rstrip("/")
+        self._prefix = f"{place.path.strip('/')}/".lstrip("/")
+        self._patience = patience
+        self._client = _client(endpoint, variables.get("GOOGLE_CLOUD_PROJECT") or None, self._where)
+        self._bucket = self._client.bucket(place.netloc)
+        self._again = _retry(patience)
+        self._cache = cache / hashlib.sha256(f"{endpoint} {self._where}".encode()).hexdigest()[:16]
+        self._seen = False
+
+    def head(self, key: str) -> int | None:
+        blob = self._blob(key)
+        with self._errors(key):
+            try:
+                blob.reload(timeout=self._patience, retry=self._again)
+            except LookupError:
+                self._require_bucket()
+                return None
+            self._seen = True
+            return int(blob.size)
+
+    def read(self, key: str) -> bytes:
+        blob = self._blob(key)
+        with self._errors(key):
+            return bytes(blob.download_as_bytes(raw_download=True, timeout=self._patience, retry=self._again))
+
+    def create(self, key: str, data: bytes) -> None:
+        blob = self._blob(key)
+        with self._errors(key):
+            blob.upload_from_string(
+                data,
+                content_type="application/octet-stream",
+                if_generation_match=0,
+                timeout=self._patience,
+                retry=None,  # a second sending would meet our own object
+            )
+
+    def upload(self, key: str, path: Path) -> None:
+        blob = self._blob(key)
+        blob.chunk_size = _CHUNK
+        with self._errors(key), path.open("rb") as file:
+            blob.upload_from_file(
+                file,
+                content_type="application/octet-stream",
+                if_generation_match=0,
+                timeout=max(self._patience, 60.0),
+                retry=None,
+            )
+
+    def fetch(self, key: str) -> Path:
+        target = self._cache.joinpath(*parts(key))
+        if target.is_file():
+            return target
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            temporary = target.with_name(TEMPORARY + uuid4().hex)
+            try:
+                self._download(key, temporary)
+                temporary.replace(target)
+            finally:
+                temporary.unlink(missing_ok=True)
+        except OSError as error:
+            raise LakeError(f"the cache can't be written: {error.strerror}", where=str(target)) from error
+        return target
+
+    def list(self, prefix: str) -> Iterator[Stored]:
+        """Objects whose key begins with `prefix`, by key."""
+        with self._errors(prefix):
+            found = self._client.list_blobs(
+                self._bucket, prefix=self._prefix + prefix, timeout=self._patience, retry=self._again
+            )
+            for blob in found:
+                modified: datetime = blob.updated or blob.time_created
+                yield Stored(blob.name[len(self._prefix) :], int(blob.size), modified.astimezone(UTC))
+
+    def _download(self, key: str, path: Path) -> None:
+        """Raises Uncertain when fewer bytes came than the object has."""
+        blob = self._blob(key)
+        with self._errors(key), path.open("xb") as file:
+            blob.reload(timeout=self._patience, retry=self._again)
+            blob.download_to_file(file, raw_download=True, timeout=max(self._patience, 60.0), retry=self._again)
+        if path.stat().st_size != blob.size:
+            raise Uncertain(f"{path.stat().st_size} bytes of {blob.size} came", where=self._at(key))
+
+    def _require_bucket(self) -> None:
+        """A 404 can't tell a missing bucket from a missing object, and a lake that isn't there isn't empty. Listing
+        is what a step has a grant for; reading the bucket itself it hasn't."""
+        if not self._seen:
+            found = self._client.list_blobs(
+                self._bucket, prefix=self._prefix, max_results=1, timeout=self._patience, retry=self._again
+            )
+            list(found)
+            self._seen = True
+
+    def _blob(self, key: str) -> Any:
+        return self._bucket.blob(self._prefix + "/".join(parts(key)))
+
+    def _at(self, key: str) -> str:
+        return f"{self._where}/{key}"
+
+    @contextmanager
+    def _errors(self, key: str) -> Iterator[None]:
+        """Errors of the library and of the line by their names here."""
+        import requests
+        from google.api_core.exceptions import GoogleAPICallError, RetryError
+        from google.auth.exceptions import GoogleAuthError
+        from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
+
+        try:
+            yield
+        except LookupError as error:
+            raise NotFound("no such object", where=self._at(key)) from error
+        except (GoogleAPICallError, InvalidResponse) as error:
+            raise self._refused(error, key) from error
+        except (RetryError, requests.RequestException, ConnectionError, TimeoutError, DataCorruption) as error:
+            what = "connection cut or timed out" if not isinstance(error, DataCorruption) else "the checksum differs"
+            raise Uncertain(f"the store doesn't answer ({what})", where=self._at(key)) from error
+        except GoogleAuthError as error:
+            raise _no_login(error, self._where) from error

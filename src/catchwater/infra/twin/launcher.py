@@ -1,0 +1,124 @@
+"""Runs inside the emulator's own environment, so it imports nothing of ours: ministack, with a line for each decision
+of its own IAM evaluator, schedules that fire when told to, and an end when its owner ends."""
+
+import importlib
+import json
+import os
+import signal
+import sys
+import threading
+import types
+from typing import Any
+
+evaluator = importlib.import_module("ministack.core.iam_evaluator")
+scheduler = importlib.import_module("ministack.services.scheduler")
+eventbridge = importlib.import_module("ministack.services.eventbridge")
+cloudwatch = importlib.import_module("ministack.services.cloudwatch")
+functions = importlib.import_module("ministack.services.lambda_svc")
+
+ROOT = "root"
+TICK = 0.2  # seconds between looks at the schedules
+here = threading.local()
+lock = threading.Lock()
+
+
+def note(who: str, action: str, resource: str, allowed: bool) -> None:
+    """One decision as one line; what the twin does as the account's root isn't part of the story."""
+    if who == ROOT or who.endswith(":root"):
+        return
+    line = json.dumps({"who": who, "action": action, "on": resource, "allowed": allowed})
+    with lock, open(os.environ["CATCHWATER_TWIN_DECISIONS"], "a", encoding="utf-8") as log:  # noqa: PTH123
+        log.write(line + "\n")
+
+
+def watch_evaluator() -> None:
+    """`enforce` is ministack's one door: who asked is seen where it evaluates that caller's policies."""
+    evaluate, enforce = evaluator.evaluate, evaluator.enforce
+
+    def seen(context: Any, *rest: Any, **more: Any) -> Any:
+        here.who = context.principal_arn
+        return evaluate(context, *rest, **more)
+
+    def decided(key: str, action: str, service: str, region: str, resource_arn: str = "*", **more: Any) -> Any:
+        here.who = ROOT
+        answer = enforce(key, action, service, region, resource_arn=resource_arn, **more)
+        note(here.who, action, resource_arn, answer is None)
+        return answer
+
+    evaluator.evaluate, evaluator.enforce = seen, decided
+
+
+def may_invoke(target: dict[str, Any], rule: dict[str, Any]) -> bool:
+    """Whether the target's role, or without one the function's own policy, lets the service call the function.
+    ministack calls without asking; the answer is its own evaluator's."""
+    arn, role = target.get("Arn", ""), target.get("RoleArn", "")
+    account = arn.split(":")[4]
+    context = evaluator.EvalContext(
+        principal_arn=role.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/") + "/service",
+        principal_type="AssumedRole",
+        principal_account=account,
+        action="lambda:InvokeFunction",
+        resource_arn=arn,
+        region=arn.split(":")[3],
+    )
+    if role:
+        policies = evaluator._gather_role_policies(role.rsplit("/", 1)[-1], account)
+        answer = evaluator.evaluate(context, policies)
+    else:
+        source = rule.get("Arn", "")
+        context.principal_arn = f"{source} (events.amazonaws.com)"
+        context.service_context = {"aws:sourcearn": source, "aws:sourceaccount": account}
+        name = arn.split(":function:")[1].split(":")[0]
+        held = (functions._functions.get(name) or {}).get("policy") or {}
+        answer = evaluator.evaluate_resource_policy(held, context, "events.amazonaws.com")
+    note(context.principal_arn, context.action, arn, answer.decision == "Allow")
+    return bool(answer.decision == "Allow")
+
+
+def ask_before_invoking() -> None:
+    invoke = eventbridge._invoke_target
+
+    def asked(target: dict[str, Any], event: Any, rule: dict[str, Any], *rest: Any) -> None:
+        if ":function:" not in target.get("Arn", "") or may_invoke(target, rule):
+            invoke(target, event, rule, *rest)
+
+    eventbridge._invoke_target = asked
+
+
+def look_at_dimensions() -> None:
+    """ministack's alarms look at a metric whatever its dimensions; each sees its own here."""
+    evaluate = cloudwatch._evaluate_alarm
+
+    def of_its_own(alarm: dict[str, Any]) -> None:
+        wanted = cloudwatch._dims_key(cloudwatch._dims_from_list(alarm.get("Dimensions") or []))
+        held = {key: points for key, points in list(cloudwatch._metrics.items()) if key[2] == wanted}
+        types.FunctionType(evaluate.__code__, {**evaluate.__globals__, "_metrics": held})(alarm)
+
+    cloudwatch._evaluate_alarm = of_its_own
+
+
+def fire(name: str) -> None:
+    """The schedule is due: its last time is long ago."""
+    for key in list(scheduler._schedules._data):
+        if key[2].rsplit("/", 1)[-1] == name:
+            scheduler._schedule_last_fired[key] = 0.0
+
+
+def obey() -> None:
+    """Lines of JSON on standard input; its end is the owner's end, and then everything started here ends too."""
+    for line in sys.stdin:
+        fire(json.loads(line)["fire"])
+    os.killpg(0, signal.SIGKILL)
+
+
+def main() -> None:
+    scheduler._SCHEDULE_TICK_INTERVAL = TICK
+    watch_evaluator()
+    ask_before_invoking()
+    look_at_dimensions()
+    threading.Thread(target=obey, daemon=True).start()
+    importlib.import_module("ministack.app").main()
+
+
+if __name__ == "__main__":
+    main()
