@@ -7,8 +7,8 @@ from catchwater.project import names
 from catchwater.project.schema import Project, StepOptions
 
 MEMORY = {"lambda": 1024, "function": 1024, "service": 1024, "job": 2048, "glue": 16384, "dataflow": 4096}
-# Seconds that a wake is assumed to take until a timeout is declared (a function is kept warm): rounded up from runs of the
-# examples on one machine, and from what the services say of their starts.
+# Seconds that a wake is assumed to take until a timeout is declared (a function is kept warm): rounded up from runs of
+# the examples on one machine, and from what the services say of their starts.
 ASSUMED = {
     "process": 1.0,
     "lambda": 30.0,

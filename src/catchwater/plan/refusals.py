@@ -23,7 +23,9 @@ NAT = "about $36 a month, and $0.05 a GB, unverified"
 
 
 def refuse(plan: Plan, loaded: Loaded) -> None:
-    """Raises ProjectError with everything at once."""
+    """Raises ProjectError with everything at once; on one machine nothing is refused, for there it is measured."""
+    if not plan.clouds:
+        return
     found = [problem for check in _CHECKS for problem in check(plan, loaded)]
     if found:
         raise ProjectError(sorted(set(found)))
@@ -70,8 +72,6 @@ def _clouds(plan: Plan, loaded: Loaded) -> Iterator[Problem]:
             yield Problem(
                 *_at(loaded, "place", key), f"`place.{key}`: the environment has no {place}", f"declare {place}:"
             )
-    if not plan.clouds:
-        return
     kind = plan.warehouse["kind"]
     if kind == "bigquery" and "google" not in plan.clouds:
         yield Problem(*_at(loaded, "warehouse"), "`warehouse`: BigQuery needs `google:`", "google: {project: …}")
@@ -128,8 +128,8 @@ def _sources(plan: Plan, loaded: Loaded) -> Iterator[Problem]:
             yield Problem(*_at(loaded, *at, "from"), f"`sources.{step.source}`: a webhook is compiled for AWS alone",
                           "place: {ingest: aws}")  # fmt: skip
         if getattr(source, "private", False):
-            yield Problem(*_at(loaded, *at, "private"), f"`sources.{step.source}.private`: there is no loopback in a cloud",
-                          "leave it out")  # fmt: skip
+            message = f"`sources.{step.source}.private`: there is no loopback in a cloud"
+            yield Problem(*_at(loaded, *at, "private"), message, "leave it out")
 
 
 def _schedules(plan: Plan, loaded: Loaded) -> Iterator[Problem]:

@@ -101,7 +101,7 @@ def read_plan(path: Path) -> Plan:
     except FileNotFoundError as error:
         raise UseError(f"there is no plan {path}", next_step="catchwater build --env ENV") from error
     except ValueError as error:
-        raise LakeError("a plan that can't be read", where=str(path), next_step=f"delete it: rm {path}") from error
+        raise LakeError("this plan can't be read", where=str(path), next_step=f"delete it: rm {path}") from error
 
 
 def before(wiring: Wiring, against: str | None = None) -> tuple[Plan | None, str]:

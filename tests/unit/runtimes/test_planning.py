@@ -32,7 +32,7 @@ def test_a_plan_that_can_t_be_read_is_named(tmp_path: Path, text: bytes) -> None
         applied_plan(folder / ".catchwater")
     done = catchwater("run", folder)
     assert done.exit == 1
-    assert "the last applied plan can't be read" in done.err
+    assert "this plan can't be read" in done.err
 
 
 def test_a_source_that_can_t_be_reached_keeps_its_tables(

@@ -40,9 +40,7 @@ class GcsStore:
     def head(self, key: str) -> int | None:
         blob = self._blob(key)
         with self._errors(key):
-            try:
-                blob.reload(timeout=self._patience, retry=self._again)
-            except LookupError:
+            if not _there(blob, self._patience, self._again):
                 self._require_bucket()
                 return None
             self._seen = True
@@ -137,8 +135,6 @@ class GcsStore:
 
         try:
             yield
-        except LookupError as error:
-            raise NotFound("no such object", where=self._at(key)) from error
         except (GoogleAPICallError, InvalidResponse) as error:
             raise self._refused(error, key) from error
         except (RetryError, requests.RequestException, ConnectionError, TimeoutError, DataCorruption) as error:
@@ -146,3 +142,21 @@ class GcsStore:
             raise Uncertain(f"the store doesn't answer ({what})", where=self._at(key)) from error
         except GoogleAuthError as error:
             raise _no_login(error, self._where) from error
+
+    def _refused(self, error: Any, key: str) -> LakeError:
+        """What was sent once and refused wasn't stored; what a proxy or a failing server says proves nothing."""
+        status = int(getattr(error, "code", None) or error.response.status_code)
+        if status == 412:
+            return AlreadyExists("the object exists", where=self._at(key))
+        if status == 404 and "bucket" not in str(error).lower() and self._seen:
+            return NotFound("no such object", where=self._at(key))
+        if status == 404:
+            return self._missing(key, error)
+        if not 400 <= status < 500 or status in _UNCERTAIN:
+            return Uncertain(f"the store doesn't answer (status {status})", where=self._at(key))
+        return LakeError(
+            f"the bucket refuses us (status {status})",
+            where=self._at(key),
+            next_step="see to the credentials (GOOGLE_APPLICATION_CREDENTIALS or the service account), and to the "
+            "rights to get, create and list objects",
+        )

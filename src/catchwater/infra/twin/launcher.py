@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import types
 from typing import Any
 
@@ -97,6 +98,58 @@ def look_at_dimensions() -> None:
     cloudwatch._evaluate_alarm = of_its_own
 
 
+def invoke_as_events_do() -> None:
+    """A rule and a schedule invoke asynchronously: retries, then the failure's destination. ministack has both, but
+    calls once and forgets."""
+
+    def dispatched(arn: str, payload: str) -> None:
+        held, config, _ = functions._get_func_record_for_ref(arn)
+        if held and config:
+            functions.invoke_async_with_retry(functions._execution_record_for_config(held, config), json.loads(payload))
+
+    eventbridge._dispatch_to_lambda = dispatched
+
+
+def measure_functions() -> None:
+    """Each invocation counts in AWS/Lambda, and metrics in its log lines (EMF) are stored, as CloudWatch does it."""
+    execute, logged, emit = functions._execute_function, functions._emit_lambda_logs, functions._emit_lambda_metrics
+    functions._emit_lambda_metrics = lambda *_, **__: None
+
+    def executed(function: dict[str, Any], event: Any) -> Any:
+        began = time.time()
+        answer = execute(function, event)
+        name = (function.get("config") or function).get("FunctionName", "")
+        emit(name, (time.time() - began) * 1000, bool(answer.get("error")), bool(answer.get("throttle")))
+        cloudwatch._evaluate_all_alarms()
+        return answer
+
+    def read(function: Any, request: str, text: str, *rest: Any, **more: Any) -> Any:
+        for line in (text or "").splitlines():
+            store_embedded(line)
+        cloudwatch._evaluate_all_alarms()
+        return logged(function, request, text, *rest, **more)
+
+    functions._execute_function, functions._emit_lambda_logs = executed, read
+
+
+def store_embedded(line: str) -> None:
+    """The metrics of one line in CloudWatch's embedded metric format; other lines hold none."""
+    if '"CloudWatchMetrics"' not in line:
+        return
+    try:
+        held = json.loads(line[line.index("{") :])
+    except ValueError:
+        return
+    for directive in held["_aws"]["CloudWatchMetrics"]:
+        for names in directive["Dimensions"]:
+            dimensions = {name: str(held[name]) for name in names}
+            for metric in directive["Metrics"]:
+                cloudwatch._store_datum(
+                    directive["Namespace"], metric["Name"], dimensions, time.time(), metric.get("Unit", "None"),
+                    held[metric["Name"]], None, None, None,
+                )  # fmt: skip
+
+
 def fire(name: str) -> None:
     """The schedule is due: its last time is long ago."""
     for key in list(scheduler._schedules._data):
@@ -116,6 +169,8 @@ def main() -> None:
     watch_evaluator()
     ask_before_invoking()
     look_at_dimensions()
+    invoke_as_events_do()
+    measure_functions()
     threading.Thread(target=obey, daemon=True).start()
     importlib.import_module("ministack.app").main()
 
