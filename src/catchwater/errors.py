@@ -23,6 +23,10 @@ CatchwaterError                exit code 1
 ├── WarehouseError             a load that can't be done
 │   ├── WarehouseBusy          the file is held by another process
 │   └── TableDiffers           an adopted table whose columns differ, by column
+├── TerraformError             the infrastructure's files can't be tried
+│   ├── TerraformMissing       the Terraform binary isn't here
+│   ├── TerraformFailed        Terraform refused, in its own words
+│   └── SchemaMissing          a provider's schemas can't be had
 └── AlertFailed                a notification that wasn't accepted
 """
 
@@ -137,6 +141,28 @@ class WarehouseBusy(WarehouseError): ...
 
 
 class TableDiffers(WarehouseError): ...
+
+
+class TerraformError(CatchwaterError): ...
+
+
+class TerraformMissing(TerraformError):
+    def __init__(self) -> None:
+        super().__init__(
+            "the Terraform binary isn't on the PATH",
+            next_step="install Terraform 1.11 or newer (developer.hashicorp.com/terraform/install), or name it: TERRAFORM=/path",
+        )
+
+
+class TerraformFailed(TerraformError):
+    """`said` is everything that Terraform said, as it said it."""
+
+    def __init__(self, command: str, said: str, *, where: str = "") -> None:
+        self.said = said
+        super().__init__(f"terraform {command} failed\n{said}", where=where)
+
+
+class SchemaMissing(TerraformError): ...
 
 
 class AlertFailed(CatchwaterError): ...

@@ -24,7 +24,8 @@ class Settings:
 
     `state` is the project's `.catchwater`; `resolve` replaces `${NAME}` and `${secret:NAME}` in a text and raises
     SecretMissing by name. `variables` are the process's own (endpoints and regions of clouds are read there);
-    `queues` has, where the project is deployed, the queue of each source that listens.
+    `queues` has, where the project is deployed, the queue of each source that listens, and in `inbox` wait the messages
+    that requests brought.
     """
 
     folder: Path
@@ -34,6 +35,29 @@ class Settings:
     project: str = ""
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     queues: Mapping[str, str] = field(default_factory=dict)
+    inbox: "Inbox | None" = None
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """A message that a request brought; `published` in seconds, by the queue's clock."""
+
+    id: str
+    published: float
+    body: bytes
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+class Inbox(Protocol):
+    """The messages that requests brought to a handler: each request waits until the log holds its message."""
+
+    def waiting(self) -> Sequence[Delivered]:
+        """Those that aren't settled, in the order they came."""
+        ...
+
+    def settle(self, ids: Collection[str]) -> None:
+        """The log holds these."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -89,12 +113,14 @@ class Held:
 
     `current(con, table)` creates a view in `con` over the current rows (`_op` is 'upsert' in all of them;
     columns of the table, then `_seq _id _op _at _version _exact`), and returns its quoted name;
-    it raises KeyError for a table that isn't in `tables`.
+    it raises KeyError for a table that isn't in `tables`. `positions(moment)` are the positions of the batches
+    committed at that moment or later, newest first.
     """
 
     position: Mapping[str, Any] | None
     tables: Mapping[str, TableHeld]
     current: Callable[["duckdb.DuckDBPyConnection", str], str]
+    positions: Callable[[datetime], Iterator[Mapping[str, Any]]] = lambda moment: iter(())
 
 
 @dataclass(frozen=True)

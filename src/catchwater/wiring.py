@@ -9,7 +9,7 @@ from typing import Any
 
 from catchwater.errors import UseError
 from catchwater.plan.plan import Plan, Step
-from catchwater.ports import Engine, Notifier, Ports, Secrets, Settings, Source, Store, Topic, Warehouse
+from catchwater.ports import Engine, Inbox, Notifier, Ports, Secrets, Settings, Source, Store, Topic, Warehouse
 from catchwater.project.schema import Loaded, listens
 from catchwater.stages.guard import (
     Grants,
@@ -69,7 +69,8 @@ class SystemClock:
 class Places:
     """Where the parts of a deployed project are. `zones`: zone → s3://bucket or gs://bucket; `secrets`: the kind of
     the secret store; `queues`: source → its queue (an SQS URL, or a Pub/Sub topic or subscription path); `topics`:
-    the kind of those queues (sqs | pubsub); `state`: a folder of this process's own; `engines`: stage → engine."""
+    the kind of those queues (sqs | pubsub); `state`: a folder of this process's own; `engines`: stage → engine; `inbox`:
+    the messages that requests brought."""
 
     zones: Mapping[str, str]
     secrets: str
@@ -77,6 +78,7 @@ class Places:
     topics: str = ""
     queues: Mapping[str, str] = field(default_factory=dict)
     engines: Mapping[str, str] = field(default_factory=dict)
+    inbox: Inbox | None = None
 
 
 @dataclass
@@ -109,6 +111,7 @@ class Wiring:
             self.loaded.project.project,
             self.loaded.variables,
             self.places.queues if self.places else {},
+            self.places.inbox if self.places else None,
         )
 
     def secrets(self) -> Secrets:

@@ -1,4 +1,4 @@
-"""The Store port's contract, the same for a local folder, for ministack and for SeaweedFS."""
+"""The Store port's contract, the same for a local folder, for ministack, SeaweedFS and Cloud Storage."""
 
 import errno
 from collections.abc import Callable, Iterator
@@ -11,17 +11,19 @@ from uuid import uuid4
 
 import pytest
 
+from catchwater.adapters.stores.gcs import GcsStore
 from catchwater.adapters.stores.local import LocalStore
 from catchwater.adapters.stores.s3 import S3Store
 from catchwater.errors import AlreadyExists, LakeError, NotFound, Uncertain
 from catchwater.lake.log import Log
 from catchwater.ports import Store
 from tests.support.emulators import make_bucket, ministack, seaweedfs, variables
+from tests.support.google import fake_gcs, make_gcs_bucket, storage_variables
 from tests.support.lake import Faulty, FixedClock, MemoryStore, OverwritingStore, draft, script
 
-__all__ = ["ministack", "seaweedfs"]
+__all__ = ["fake_gcs", "ministack", "seaweedfs"]
 EMPTY_LIST = b"<ListBucketResult><Name>lake</Name><IsTruncated>false</IsTruncated></ListBucketResult>"
-STORES = ["local", "ministack", pytest.param("seaweedfs", marks=pytest.mark.proof)]
+STORES = ["local", "ministack", "fake_gcs", pytest.param("seaweedfs", marks=pytest.mark.proof)]
 ODD = [
     "a b/c d.txt",
     "ünï/日本/😀",
@@ -37,7 +39,7 @@ ODD = [
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     if request.param == "local":
         return LocalStore(tmp_path / "lake")
-    zone: Callable[[], S3Store] = request.getfixturevalue(request.param)
+    zone: Callable[[], Store] = request.getfixturevalue(request.param)
     return zone()
 
 

@@ -166,5 +166,5 @@ def test_where_the_lake_is_must_be_known(project: Path, ministack: Zone) -> None
     done = catchwater("check", project)
     assert done.exit == 2
     assert "catchwater.yml:6:" in done.err
-    assert "a lake is a folder or on S3" in done.err
+    assert "a lake is a folder, on S3 or on GCS" in done.err
     assert "'one' is also the name of ingestion" in done.err

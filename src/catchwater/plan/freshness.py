@@ -1,6 +1,7 @@
 """From source to warehouse in the worst case, counted from schedules, wakes, the steps' times and one retry."""
 
 from dataclasses import dataclass
+from math import ceil
 
 from catchwater.plan.plan import Plan, Step, Trigger
 from catchwater.project.names import seconds
@@ -91,10 +92,10 @@ def worst(plan: Plan) -> Freshness | None:
 
 
 def spoken(value: float) -> str:
-    """`12 m`, `3.2 s`, `1 h 20 m`."""
+    """`12 m`, `3.2 s`, `1 h 20 m`; never less than it is."""
     if value < 60:
         return f"{value:.3g} s"
-    minutes = round(value / 60)
+    minutes = ceil(value / 60)
     if minutes < 60:
         return f"{minutes} m"
     hours, rest = divmod(minutes, 60)

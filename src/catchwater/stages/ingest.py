@@ -2,10 +2,11 @@
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from catchwater import __version__
 from catchwater.errors import LostRace, SourceBusy
@@ -121,7 +122,15 @@ def _held(log: Log, head: Manifest | None, ports: Ports) -> Held:
         create_current(con, view, history, held.key)
         return quote(view)
 
-    return Held(head.position, tables, current)
+    def positions(moment: datetime) -> Iterator[Mapping[str, Any]]:
+        manifest = head
+        while datetime.fromisoformat(manifest.committed) >= moment:
+            yield manifest.position
+            if manifest.seq == 1:
+                return
+            manifest = log.read(manifest.seq - 1)
+
+    return Held(head.position, tables, current, positions)
 
 
 def _no_table(con: "duckdb.DuckDBPyConnection", table: str) -> str:

@@ -32,8 +32,10 @@ class GcsStore:
         self._prefix = f"{place.path.strip('/')}/".lstrip("/")
         self._patience = patience
         self._client = _client(endpoint, variables.get("GOOGLE_CLOUD_PROJECT") or None, self._where)
+        from google.cloud.storage.retry import DEFAULT_RETRY
+
         self._bucket = self._client.bucket(place.netloc)
-        self._again = _retry(patience)
+        self._again = DEFAULT_RETRY.with_timeout(patience)
         self._cache = cache / hashlib.sha256(f"{endpoint} {self._where}".encode()).hexdigest()[:16]
         self._seen = False
 
@@ -68,6 +70,7 @@ class GcsStore:
         with self._errors(key), path.open("rb") as file:
             blob.upload_from_file(
                 file,
+                size=path.stat().st_size,  # up to 8 MB go in one request, more in several
                 content_type="application/octet-stream",
                 if_generation_match=0,
                 timeout=max(self._patience, 60.0),
@@ -112,12 +115,21 @@ class GcsStore:
     def _require_bucket(self) -> None:
         """A 404 can't tell a missing bucket from a missing object, and a lake that isn't there isn't empty. Listing
         is what a step has a grant for; reading the bucket itself it hasn't."""
-        if not self._seen:
-            found = self._client.list_blobs(
-                self._bucket, prefix=self._prefix, max_results=1, timeout=self._patience, retry=self._again
-            )
+        from google.api_core.exceptions import NotFound as Absent
+
+        if self._seen:
+            return
+        found = self._client.list_blobs(
+            self._bucket, prefix=self._prefix, max_results=1, timeout=self._patience, retry=self._again
+        )
+        try:
             list(found)
-            self._seen = True
+        except Absent as error:
+            name = self._bucket.name
+            raise LakeError(
+                f"there is no bucket {name}", where=self._where, next_step="create it, or correct lake.url"
+            ) from error
+        self._seen = True
 
     def _blob(self, key: str) -> Any:
         return self._bucket.blob(self._prefix + "/".join(parts(key)))
@@ -148,10 +160,8 @@ class GcsStore:
         status = int(getattr(error, "code", None) or error.response.status_code)
         if status == 412:
             return AlreadyExists("the object exists", where=self._at(key))
-        if status == 404 and "bucket" not in str(error).lower() and self._seen:
-            return NotFound("no such object", where=self._at(key))
         if status == 404:
-            return self._missing(key, error)
+            return self._missing(key)
         if not 400 <= status < 500 or status in _UNCERTAIN:
             return Uncertain(f"the store doesn't answer (status {status})", where=self._at(key))
         return LakeError(
@@ -160,3 +170,46 @@ class GcsStore:
             next_step="see to the credentials (GOOGLE_APPLICATION_CREDENTIALS or the service account), and to the "
             "rights to get, create and list objects",
         )
+
+    def _missing(self, key: str) -> LakeError:
+        try:
+            with self._errors(""):
+                self._require_bucket()
+        except LakeError as error:
+            return error
+        return NotFound("no such object", where=self._at(key))
+
+
+def _client(endpoint: str, project: str | None, where: str) -> Any:
+    """Raises MissingExtra, LakeError without credentials."""
+    try:
+        from google.auth.credentials import AnonymousCredentials
+        from google.auth.exceptions import GoogleAuthError
+        from google.cloud.storage import Client
+    except ImportError as error:
+        raise MissingExtra("google-cloud-storage", "google") from error
+    try:
+        if endpoint:
+            options = {"api_endpoint": endpoint}
+            return Client(project or "emulated", AnonymousCredentials(), client_options=options)
+        return Client(project)
+    except (GoogleAuthError, OSError) as error:  # OSError: no project can be found
+        raise _no_login(error, where) from error
+
+
+def _no_login(error: Exception, where: str) -> LakeError:
+    return LakeError(
+        f"no login for Cloud Storage: {type(error).__name__}",
+        where=where,
+        next_step="set GOOGLE_CLOUD_PROJECT and GOOGLE_APPLICATION_CREDENTIALS, or gcloud auth application-default login",
+    )
+
+
+def _there(blob: Any, timeout: float, retry: Any) -> bool:
+    from google.api_core.exceptions import NotFound as Absent
+
+    try:
+        blob.reload(timeout=timeout, retry=retry)
+    except Absent:
+        return False
+    return True

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from catchwater.infra.offline import tables
 from catchwater.infra.offline.bindings import Schema, Type
 from catchwater.infra.offline.protocol import Values, nested, unknown
 
@@ -36,88 +37,17 @@ _NAMES = (
     "workload_identity_pool_id", "table_id", "dataset_id", "repository_id", "account_id", "role_id", "display_name",
     "rule", "role", "topic", "statement_id", "service",
 )  # fmt: skip
-_ARN = "arn:aws:{service}:{region}:{account}:{name}"
-# Attributes whose shape others rely on; `{service}` is the second word of the type.
-_SHAPES: dict[str, dict[str, str]] = {
-    "aws_s3_bucket": {"arn": "arn:aws:s3:::{name}", "id": "{name}", "bucket_domain_name": "{name}.s3.amazonaws.com",
-                      "bucket_regional_domain_name": "{name}.s3.{region}.amazonaws.com"},
-    "aws_iam_role": {"arn": "arn:aws:iam::{account}:role/{name}", "id": "{name}"},
-    "aws_iam_policy": {"arn": "arn:aws:iam::{account}:policy/{name}", "id": "arn:aws:iam::{account}:policy/{name}"},
-    "aws_iam_openid_connect_provider": {"arn": "arn:aws:iam::{account}:oidc-provider/{host}"},
-    "aws_lambda_function": {"arn": "arn:aws:lambda:{region}:{account}:function:{name}", "id": "{name}",
-                            "invoke_arn": "arn:aws:apigateway:{region}:lambda:path/2015-03-31/functions/"
-                                          "arn:aws:lambda:{region}:{account}:function:{name}/invocations",
-                            "qualified_arn": "arn:aws:lambda:{region}:{account}:function:{name}:1", "version": "1"},
-    "aws_lambda_function_url": {"function_url": "https://{hash}.lambda-url.{region}.on.aws/", "url_id": "{hash}",
-                                "function_arn": "arn:aws:lambda:{region}:{account}:function:{name}"},
-    "aws_cloudwatch_log_group": {"arn": "arn:aws:logs:{region}:{account}:log-group:{name}", "id": "{name}"},
-    "aws_cloudwatch_event_rule": {"arn": "arn:aws:events:{region}:{account}:rule/{name}", "id": "{name}",
-                                  "event_bus_name": "default"},
-    "aws_cloudwatch_event_target": {"event_bus_name": "default"},
-    "aws_cloudwatch_metric_alarm": {"arn": "arn:aws:cloudwatch:{region}:{account}:alarm:{name}", "id": "{name}"},
-    "aws_scheduler_schedule": {"arn": "arn:aws:scheduler:{region}:{account}:schedule/default/{name}",
-                               "id": "default/{name}", "group_name": "default"},
-    "aws_sqs_queue": {"url": "https://sqs.{region}.amazonaws.com/{account}/{name}",
-                      "id": "https://sqs.{region}.amazonaws.com/{account}/{name}"},
-    "aws_sns_topic": {"id": _ARN},
-    "aws_secretsmanager_secret": {"arn": "arn:aws:secretsmanager:{region}:{account}:secret:{name}-AbCdEf",
-                                  "id": "arn:aws:secretsmanager:{region}:{account}:secret:{name}-AbCdEf"},
-    "aws_dynamodb_table": {"arn": "arn:aws:dynamodb:{region}:{account}:table/{name}", "id": "{name}"},
-    "aws_db_instance": {"arn": "arn:aws:rds:{region}:{account}:db:{name}", "id": "{name}",
-                        "resource_id": "db-ABCDEFGHIJKLMNOPQRSTUVWXYZ", "address": "{name}.{hash}.{region}.rds.amazonaws.com",
-                        "endpoint": "{name}.{hash}.{region}.rds.amazonaws.com:5432"},
-    "aws_kms_key": {"arn": "arn:aws:kms:{region}:{account}:key/{hash}", "key_id": "{hash}", "id": "{hash}"},
-    "aws_glue_job": {"arn": "arn:aws:glue:{region}:{account}:job/{name}", "id": "{name}"},
-    "aws_glue_trigger": {"arn": "arn:aws:glue:{region}:{account}:trigger/{name}", "id": "{name}"},
-    "aws_security_group": {"id": "sg-{hash}", "arn": "arn:aws:ec2:{region}:{account}:security-group/sg-{hash}"},
-    "aws_vpc_endpoint": {"id": "vpce-{hash}"},
-    "google_service_account": {
-        "email": "{name}@{project}.iam.gserviceaccount.com",
-        "member": "serviceAccount:{name}@{project}.iam.gserviceaccount.com",
-        "name": "projects/{project}/serviceAccounts/{name}@{project}.iam.gserviceaccount.com",
-        "id": "projects/{project}/serviceAccounts/{name}@{project}.iam.gserviceaccount.com", "unique_id": "{number}",
-    },
-    "google_storage_bucket": {"id": "{name}", "url": "gs://{name}"},
-    "google_pubsub_topic": {"id": "projects/{project}/topics/{name}"},
-    "google_pubsub_subscription": {"id": "projects/{project}/subscriptions/{name}"},
-    "google_cloud_run_v2_service": {"id": "projects/{project}/locations/{region}/services/{name}",
-                                    "uri": "https://{name}-{hash}.a.run.app"},
-    "google_cloud_run_v2_job": {"id": "projects/{project}/locations/{region}/jobs/{name}"},
-    "google_cloudfunctions2_function": {"id": "projects/{project}/locations/{region}/functions/{name}",
-                                        "url": "https://{region}-{project}.cloudfunctions.net/{name}"},
-    "google_cloud_scheduler_job": {"id": "projects/{project}/locations/{region}/jobs/{name}"},
-    "google_eventarc_trigger": {"id": "projects/{project}/locations/{region}/triggers/{name}"},
-    "google_bigquery_dataset": {"id": "projects/{project}/datasets/{name}"},
-    "google_artifact_registry_repository": {"id": "projects/{project}/locations/{region}/repositories/{name}"},
-    "google_secret_manager_secret": {"id": "projects/{project}/secrets/{name}",
-                                     "name": "projects/{number}/secrets/{name}"},
-    "google_iam_workload_identity_pool": {
-        "id": "projects/{project}/locations/global/workloadIdentityPools/{name}",
-        "name": "projects/{number}/locations/global/workloadIdentityPools/{name}",
-    },
-    "google_iam_workload_identity_pool_provider": {
-        "id": "projects/{project}/locations/global/workloadIdentityPools/{pool}/providers/{name}",
-        "name": "projects/{number}/locations/global/workloadIdentityPools/{pool}/providers/{name}",
-    },
-    "google_project": {"number": "{number}", "id": "projects/{project}"},
-    "google_monitoring_notification_channel": {"name": "projects/{project}/notificationChannels/{hash}",
-                                               "id": "projects/{project}/notificationChannels/{hash}"},
-    "google_storage_project_service_account": {
-        "email_address": "service-{number}@gs-project-accounts.iam.gserviceaccount.com",
-        "member": "serviceAccount:service-{number}@gs-project-accounts.iam.gserviceaccount.com",
-    },
-}  # fmt: skip
 
 
 def invented(type_name: str, made: Values, schema: Schema, place: Place) -> Values:
     """A value for each unknown: from the shapes above, else from the name of the attribute and its type."""
     known = {name: value for name, value in made.items() if not unknown(value)}
     parts = _parts(type_name, known, place)
-    shapes = _SHAPES.get(type_name, {})
+    shapes = tables.SHAPES.get(type_name, {})
 
     def one(name: str, kind: Type) -> Any:
         if kind == "string" and (name in shapes or name == "arn"):
-            return shapes.get(name, _ARN).format(**parts)
+            return shapes.get(name, tables.ARN).format(**parts)
         return _invent(name, kind, parts)
 
     return _filled(schema, made, one)
@@ -163,7 +93,7 @@ def _plain(name: str, kind: str, parts: Mapping[str, str]) -> Any:
     if name.endswith(("_time", "_date")):
         return "2026-01-01T00:00:00Z"
     if name.endswith("_arn"):
-        return _ARN.format(**parts)
+        return tables.ARN.format(**parts)
     if name in ("uri", "url", "endpoint", "self_link"):
         return f"https://{parts['name']}.example.org"
     return parts["name"] if name in ("id", "name", "bucket") else f"{parts['name']}-{name}"

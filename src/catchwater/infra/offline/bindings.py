@@ -34,7 +34,7 @@ _NESTING = {"list": "list", "set": "set", "struct": "single", "map": "map"}
 KINDS = {"Resource": "resource_schemas", "DataSource": "data_source_schemas", "Provider": "provider"}
 
 
-class BindingUnread(Exception):  # noqa: N818 - the word for it
+class BindingUnread(Exception):
     """A binding that isn't written as this reader expects: the type is left out, with the reason."""
 
 
@@ -77,7 +77,7 @@ class Member:
 
 @dataclass
 class Binding:
-    """One library of the bindings: `head` is the class of the resource, data source or provider, `kind` one of KINDS."""
+    """One library of the bindings: `head` is the class of the resource, data source or provider."""
 
     head: str
     kind: str

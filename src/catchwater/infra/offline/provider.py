@@ -31,15 +31,15 @@ class Provider:
         """The `provider` block of the root that is being planned or applied."""
         self.settings = config
 
-    def create(self, type_name: str, planned: Values, config: Values) -> Values:  # noqa: ARG002
+    def create(self, type_name: str, planned: Values, config: Values) -> Values:
         """Make it, and say the computed attributes; `config` holds write-only arguments, `planned` never does."""
         return self.invented(type_name, planned)
 
-    def update(self, type_name: str, prior: Values, planned: Values, config: Values) -> Values:  # noqa: ARG002
+    def update(self, type_name: str, prior: Values, planned: Values, config: Values) -> Values:
         """Change it in place, and say the computed attributes that are unknown in `planned`."""
         return self.invented(type_name, planned)
 
-    def read(self, type_name: str, state: Values) -> Values | None:  # noqa: ARG002
+    def read(self, type_name: str, state: Values) -> Values | None:
         """The resource as it is now, None when it is gone."""
         return state
 
@@ -91,9 +91,7 @@ class Provider:
             self.delete(type_name, prior or {})
             return None
         said = (
-            self.create(type_name, planned, config)
-            if prior is None
-            else self.update(type_name, prior, planned, config)
+            self.create(type_name, planned, config) if prior is None else self.update(type_name, prior, planned, config)
         )
         schema = self.resources[type_name]["block"]
         told = {name: said.get(name) if unknown(value) else value for name, value in planned.items()}

@@ -11,16 +11,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from catchwater.errors import CatchwaterError
+from catchwater.errors import SchemaMissing
 from catchwater.infra.offline import wheels
 from catchwater.infra.offline.bindings import Binding, BindingUnread, Schema
 
 EXTRACTOR = 1  # part of the cache's name: raise it when the extraction gives something else
 _FILE = re.compile(r"package/lib/([^/]+)/index(-structs/\w+)?\.js")
-
-
-class SchemaMissing(CatchwaterError):
-    """No provider has a type of that name, or its binding couldn't be read."""
 
 
 def libraries(wheel: Path) -> Iterator[str]:

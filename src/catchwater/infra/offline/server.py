@@ -39,7 +39,7 @@ def _told(answer: Callable[[], Any]) -> Callable[..., Any]:
     return wrap
 
 
-class Servicer(rpc.ProviderServicer):  # type: ignore[misc]
+class Servicer(rpc.ProviderServicer):
     """The protocol's calls, each handed to a provider as plain values."""
 
     def __init__(self, provider: Provider) -> None:
@@ -131,6 +131,10 @@ class Servicer(rpc.ProviderServicer):  # type: ignore[misc]
         return pb.StopProvider.Response()
 
 
+def _stop(server: Any) -> None:
+    server.stop(None).wait()
+
+
 @contextmanager
 def serving(providers: Sequence[Provider]) -> Iterator[str]:
     """Serves each provider on a socket of its own, from this process; gives the value of TF_REATTACH_PROVIDERS."""
@@ -140,10 +144,10 @@ def serving(providers: Sequence[Provider]) -> Iterator[str]:
         for number, provider in enumerate(providers):
             address = f"{folder}/{number}"
             server = grpc.server(futures.ThreadPoolExecutor(16), options=_UNLIMITED)
-            rpc.add_ProviderServicer_to_server(Servicer(provider), server)
+            rpc.add_ProviderServicer_to_server(Servicer(provider), server)  # type: ignore[no-untyped-call]
             server.add_insecure_port(f"unix://{address}")
             server.start()
-            stack.callback(lambda server=server: server.stop(None).wait())
+            stack.callback(_stop, server)
             found[provider.source] = {
                 "Protocol": "grpc", "ProtocolVersion": 6, "Pid": os.getpid(), "Test": True,
                 "Addr": {"Network": "unix", "String": address},

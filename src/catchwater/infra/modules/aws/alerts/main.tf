@@ -1,0 +1,125 @@
+# Who hears of what: a topic with its e-mail addresses, and the alarms that write to it.
+
+locals {
+  steps = { for each in var.steps : each.name => each }
+  stale = { for each in var.steps : each.name => each if each.stale_minutes > 0 }
+}
+
+resource "aws_sns_topic" "this" {
+  name              = var.name
+  kms_master_key_id = var.kms_key
+}
+
+# Only the alarms of this account write to the topic.
+resource "aws_sns_topic_policy" "this" {
+  arn = aws_sns_topic.this.arn
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "Alarms"
+      Effect    = "Allow"
+      Principal = { Service = "cloudwatch.amazonaws.com" }
+      Action    = "sns:Publish"
+      Resource  = aws_sns_topic.this.arn
+      Condition = { StringEquals = { "aws:SourceAccount" = split(":", aws_sns_topic.this.arn)[4] } }
+    }]
+  })
+}
+
+# Its owner confirms an address by the mail that AWS sends there.
+resource "aws_sns_topic_subscription" "email" {
+  for_each  = var.emails
+  topic_arn = aws_sns_topic.this.arn
+  protocol  = "email"
+  endpoint  = each.key
+}
+
+# A wake that failed, as the step itself measured it. No wake is no failure.
+resource "aws_cloudwatch_metric_alarm" "failures" {
+  for_each            = local.steps
+  alarm_name          = "${each.value.alarm}-failures"
+  alarm_description   = "${each.key} failed. See catchwater runs --env ${var.environment}, and its log."
+  namespace           = "Catchwater"
+  metric_name         = "failures"
+  statistic           = "Sum"
+  period              = 60
+  evaluation_periods  = 1
+  threshold           = 0
+  comparison_operator = "GreaterThanThreshold"
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = var.events.failure ? [aws_sns_topic.this.arn] : []
+  ok_actions          = var.events.recovery ? [aws_sns_topic.this.arn] : []
+
+  dimensions = {
+    project     = var.project
+    environment = var.environment
+    step        = each.key
+  }
+}
+
+# A function that ended without measuring anything: out of memory, out of time, not able to start.
+resource "aws_cloudwatch_metric_alarm" "errors" {
+  for_each            = { for name, each in local.steps : name => each if each.function != null }
+  alarm_name          = "${each.value.alarm}-errors"
+  alarm_description   = "${each.value.function} ended in an error. See its log: /aws/lambda/${each.value.function}."
+  namespace           = "AWS/Lambda"
+  metric_name         = "Errors"
+  statistic           = "Sum"
+  period              = 60
+  evaluation_periods  = 1
+  threshold           = 0
+  comparison_operator = "GreaterThanThreshold"
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = var.events.failure ? [aws_sns_topic.this.arn] : []
+  ok_actions          = var.events.recovery ? [aws_sns_topic.this.arn] : []
+
+  dimensions = {
+    FunctionName = each.value.function
+  }
+}
+
+# An event that could not be handled in three tries, or not be delivered.
+resource "aws_cloudwatch_metric_alarm" "dead_letters" {
+  for_each            = local.steps
+  alarm_name          = "${each.value.alarm}-dead-letters"
+  alarm_description   = "Events that ${each.key} could not handle wait in ${each.value.dead_letter}."
+  namespace           = "AWS/SQS"
+  metric_name         = "ApproximateNumberOfMessagesVisible"
+  statistic           = "Maximum"
+  period              = 60
+  evaluation_periods  = 1
+  threshold           = 0
+  comparison_operator = "GreaterThanThreshold"
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = var.events.failure ? [aws_sns_topic.this.arn] : []
+  ok_actions          = var.events.recovery ? [aws_sns_topic.this.arn] : []
+
+  dimensions = {
+    QueueName = each.value.dead_letter
+  }
+}
+
+# No successful wake for as long as the project's promise allows: silence is the alarm.
+resource "aws_cloudwatch_metric_alarm" "stale" {
+  for_each            = local.stale
+  alarm_name          = "${each.value.alarm}-stale"
+  alarm_description   = "${each.key} had no successful run in ${each.value.stale_minutes} minutes."
+  namespace           = "Catchwater"
+  metric_name         = "successes"
+  statistic           = "Sum"
+  period              = 60
+  evaluation_periods  = each.value.stale_minutes
+  datapoints_to_alarm = each.value.stale_minutes
+  threshold           = 1
+  comparison_operator = "LessThanThreshold"
+  treat_missing_data  = "breaching"
+  alarm_actions       = var.events.stale ? [aws_sns_topic.this.arn] : []
+  ok_actions          = var.events.recovery ? [aws_sns_topic.this.arn] : []
+
+  dimensions = {
+    project     = var.project
+    environment = var.environment
+    step        = each.key
+  }
+}

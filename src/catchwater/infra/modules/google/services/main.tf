@@ -1,0 +1,50 @@
+# The APIs a project needs, and what Google's own agents need to pass events on.
+
+data "google_project" "this" {
+  project_id = var.project
+}
+
+resource "google_project_service" "this" {
+  for_each = var.services
+
+  project            = var.project
+  service            = each.value
+  disable_on_destroy = false
+}
+
+# An agent appears some time after its API is enabled; what names it before that fails.
+resource "terraform_data" "agents_ready" {
+  triggers_replace = sort(var.services)
+
+  provisioner "local-exec" {
+    command = "sleep ${var.wait}"
+  }
+
+  depends_on = [google_project_service.this]
+}
+
+# What happens to an object reaches Eventarc through Pub/Sub.
+data "google_storage_project_service_account" "this" {
+  count = contains(var.services, "eventarc.googleapis.com") ? 1 : 0
+
+  project    = var.project
+  depends_on = [terraform_data.agents_ready]
+}
+
+resource "google_project_iam_member" "storage_publishes" {
+  count = contains(var.services, "eventarc.googleapis.com") ? 1 : 0
+
+  project = var.project
+  role    = "roles/pubsub.publisher"
+  member  = data.google_storage_project_service_account.this[0].member
+}
+
+resource "google_project_iam_member" "eventarc" {
+  count = contains(var.services, "eventarc.googleapis.com") ? 1 : 0
+
+  project = var.project
+  role    = "roles/eventarc.serviceAgent"
+  member  = "serviceAccount:service-${data.google_project.this.number}@gcp-sa-eventarc.iam.gserviceaccount.com"
+
+  depends_on = [terraform_data.agents_ready]
+}

@@ -1,0 +1,230 @@
+"""The packaged handler under the real Lambda runtime: its archive, its process, a lake and secrets it may use."""
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from catchwater.infra.package import HANDLER, lambda_zip
+from catchwater.plan.plan import Plan
+from catchwater.project.names import secret_id
+from catchwater.runtimes.embedded import free_port
+from tests.support.emulators import REGION, ROOT, make_bucket, variables
+from tests.support.waiting import until
+
+MEMORY = 512
+
+
+def programs() -> Path:
+    """The folder of the runtime's own Python and packages, made once."""
+    command = [sys.executable, str(ROOT / "tools" / "emulators"), "lambda", "--make"]
+    made = subprocess.run(command, check=True, capture_output=True, text=True)
+    return Path(json.loads(made.stdout)["programs"])
+
+
+def unpacked(folder: Path, *extras: str) -> Path:
+    """The archive as Lambda unpacks it."""
+    archive = lambda_zip(folder / "catchwater-lambda.zip", extras)
+    with zipfile.ZipFile(archive) as held:
+        held.extractall(folder / "task")
+    return folder / "task"
+
+
+@dataclass
+class Answered:
+    """What an invocation gave: its result, or the error that the runtime reports."""
+
+    status: int
+    value: Any
+
+    @property
+    def error(self) -> str:
+        return str(self.value.get("errorMessage", "")) if isinstance(self.value, dict) else ""
+
+
+@dataclass
+class Function:
+    """One handler under aws-lambda-rie and awslambdaric, started anew when it was killed."""
+
+    task: Path
+    environ: Mapping[str, str]
+    seconds: int = 900
+    memory: int = MEMORY
+    log: Path = field(default_factory=lambda: Path(os.devnull))
+    _process: subprocess.Popen[bytes] | None = None
+    _port: int = 0
+
+    def invoke(self, event: Any) -> Answered:
+        if self._process is None or self._process.poll() is not None:
+            self._start()
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=120)
+        try:
+            connection.request("POST", "/2015-03-31/functions/function/invocations", json.dumps(event))
+            answer = connection.getresponse()
+            body = answer.read()
+        finally:
+            connection.close()
+        try:
+            return Answered(answer.status, json.loads(body or b"null"))
+        except ValueError:
+            return Answered(answer.status, {"errorMessage": body.decode()})
+
+    def _start(self) -> None:
+        bin_ = programs()
+        (emulator,) = bin_.parent.glob("lib/python*/site-packages/samcli/local/rapid/aws-lambda-rie-x86_64")
+        self._port, runtime = free_port(), free_port()
+        command = [emulator, "--runtime-api-address", f"127.0.0.1:{runtime}"]
+        command += ["--runtime-interface-emulator-address", f"127.0.0.1:{self._port}"]
+        command += [bin_ / "python", "-m", "awslambdaric", HANDLER]
+        emulator.chmod(0o755)
+        environ = {
+            "PATH": "/usr/bin:/bin", "LAMBDA_TASK_ROOT": str(self.task), "AWS_LAMBDA_FUNCTION_NAME": "step",
+            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(self.memory),
+            "AWS_LAMBDA_FUNCTION_TIMEOUT": str(self.seconds), **self.environ,
+        }  # fmt: skip
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command, cwd=self.task, env=environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True,
+            )  # fmt: skip
+        until(self._listens, "the runtime interface emulator doesn't listen", 20)
+
+    def _listens(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=1)
+        try:
+            connection.connect()
+        except OSError:
+            return False
+        finally:
+            connection.close()
+        return True
+
+    def peak(self) -> int:
+        """The most memory that the handler's process has held, in bytes."""
+        return max(map(_peak, self._handlers()), default=0)
+
+    def _handlers(self) -> list[int]:
+        assert self._process
+        found = []
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                fields = path.read_text().rsplit(")", 1)[1].split()
+            except OSError:
+                continue
+            if int(fields[2]) == self._process.pid and int(path.parent.name) != self._process.pid:
+                found.append(int(path.parent.name))
+            elif int(fields[1]) == self._process.pid:
+                found.append(int(path.parent.name))
+        return found
+
+    def kill(self) -> None:
+        """The whole sandbox ends at once, as at a timeout or a lost machine."""
+        if self._process is not None:
+            for one in [*self._handlers(), self._process.pid]:
+                try:
+                    os.kill(one, signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
+            self._process.wait(20)
+            self._process = None
+
+
+def _peak(pid: int) -> int:
+    try:
+        text = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith("VmHWM")), 0)
+
+
+@dataclass
+class Woken:
+    """What a handler asked Lambda for: the payloads of its invocations of itself."""
+
+    endpoint: str
+    payloads: list[Any] = field(default_factory=list)
+    kinds: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def lambda_api() -> Iterator[Woken]:
+    """Lambda's Invoke, as far as a handler uses it: takes the event and says 202."""
+
+    class Invoke(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            woken.payloads.append(json.loads(body))
+            woken.kinds.append(f"{self.headers.get('X-Amz-Invocation-Type')} {self.path.split('/')[3]}")
+            self.send_response(202)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Invoke)
+    woken = Woken(f"http://127.0.0.1:{server.server_port}")
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield woken
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@dataclass
+class Account:
+    """Buckets and secrets of one deployed project on an emulator that checks signatures."""
+
+    answer: Mapping[str, str]
+    plan: Plan
+    name: str
+
+    @property
+    def zones(self) -> dict[str, str]:
+        return {zone: f"{self.name}-{zone}" for zone in ("ingestion", "processed")}
+
+    def client(self, service: str) -> Any:
+        keys = {"aws_access_key_id": self.answer["access_key"], "aws_secret_access_key": self.answer["secret_key"]}
+        return boto3.client(service, endpoint_url=self.answer["endpoint"], region_name=REGION, **keys)
+
+    def apply(self, secrets: Mapping[str, str]) -> None:
+        """What the storage root makes: the zones, the plan, and (by hand) the values of the secrets."""
+        for bucket in self.zones.values():
+            make_bucket(dict(self.answer), bucket)
+        self.put_plan(self.plan)
+        manager = self.client("secretsmanager")
+        for name, value in secrets.items():
+            found = secret_id(self.plan.project, self.plan.environment, name)
+            manager.create_secret(Name=found, SecretString=value)
+        manager.close()
+
+    def put_plan(self, plan: Plan) -> None:
+        s3 = self.client("s3")
+        s3.put_object(Bucket=self.zones["ingestion"], Key="_config/plan.json", Body=plan.to_bytes())
+        s3.close()
+
+    def environ(self, step: str, **more: str) -> dict[str, str]:
+        return {
+            **variables(dict(self.answer)),
+            "CATCHWATER_STEP": step,
+            "CATCHWATER_INGESTION": f"s3://{self.zones['ingestion']}",
+            "CATCHWATER_PROCESSED": f"s3://{self.zones['processed']}",
+            "CATCHWATER_SECRETS": "secrets_manager",
+            "CATCHWATER_TOPICS": "sqs",
+            **more,
+        }
