@@ -61,20 +61,7 @@ def _routes(plan: Plan, loaded: Loaded) -> Iterator[Problem]:
 
 
 def _clouds(plan: Plan, loaded: Loaded) -> Iterator[Problem]:
-    for key, wanted in (
-        ("ingest", plan.clouds),
-        ("process", plan.clouds),
-        ("load", plan.clouds),
-        ("serve", plan.clouds),
-    ):
-        place = getattr(loaded.project.place, key)
-        if place and wanted and place not in wanted:
-            yield Problem(
-                *_at(loaded, "place", key), f"`place.{key}`: the environment has no {place}", f"declare {place}:"
-            )
     kind = plan.warehouse["kind"]
-    if kind == "bigquery" and "google" not in plan.clouds:
-        yield Problem(*_at(loaded, "warehouse"), "`warehouse`: BigQuery needs `google:`", "google: {project: …}")
     if kind == "postgres" and "aws" not in plan.clouds:
         right = "warehouse: {kind: bigquery, dataset: …}"
         yield Problem(*_at(loaded, "warehouse"), "`warehouse`: Postgres is compiled for AWS alone", right)
@@ -142,13 +129,4 @@ def _schedules(plan: Plan, loaded: Loaded) -> Iterator[Problem]:
         yield Problem(*_at(loaded, *at), message, "every: 1 minute")
 
 
-def _names(plan: Plan, loaded: Loaded) -> Iterator[Problem]:
-    owners: dict[str, str] = {}
-    for generated, wanted in sorted(plan.names.items()):
-        other = owners.setdefault(wanted, generated)
-        if other != generated:
-            message = f"`name.{generated}`: {wanted} is already the name of {other}"
-            yield Problem(*_at(loaded, "name", generated), message, "another name")
-
-
-_CHECKS = (_promise, _routes, _clouds, _steps, _sources, _schedules, _names)
+_CHECKS = (_promise, _routes, _clouds, _steps, _sources, _schedules)
