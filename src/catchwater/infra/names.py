@@ -28,4 +28,4 @@ def name(plan: Plan, service: str, *parts: str) -> str:
 
 def label(*parts: str) -> str:
     """A label of Terraform: letters, digits and `_`."""
-    return re.sub(r"[^a-z0-9_]+", "_", "_".join(parts).lower()).strip("_")
+    return re.sub(r"[^a-z0-9]+", "_", "_".join(parts).lower()).strip("_")

@@ -102,7 +102,7 @@ SHAPES: dict[str, dict[str, str]] = {
     "aws_lambda_function": {
         "arn": "arn:aws:lambda:{region}:{account}:function:{name}",
         "id": "{name}",
-        "invoke_arn": "arn:aws:apigateway:{region}:lambda:path/2015-03-31/functions/arn:aws:lambda:{region}:{account}:function:{name}/invocations",
+        "invoke_arn": "arn:aws:apigateway:{region}:lambda:path/2015-03-31/functions/{name}/invocations",
         "qualified_arn": "arn:aws:lambda:{region}:{account}:function:{name}:1",
         "version": "1",
     },

@@ -38,6 +38,7 @@ def watch_evaluator() -> None:
 
     def seen(context: Any, *rest: Any, **more: Any) -> Any:
         here.who = context.principal_arn
+        context.secure_transport = True  # loopback stands for TLS, which a bucket's policy may demand
         return evaluate(context, *rest, **more)
 
     def decided(key: str, action: str, service: str, region: str, resource_arn: str = "*", **more: Any) -> Any:

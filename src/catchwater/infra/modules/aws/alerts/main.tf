@@ -2,17 +2,27 @@
 
 locals {
   steps = { for each in var.steps : each.name => each }
-  stale = { for each in var.steps : each.name => each if each.stale_minutes > 0 }
+  hears = {
+    for event in ["failure", "recovery", "stale"] :
+    event => [for key, each in var.topics : aws_sns_topic.this[key].arn if contains(each.events, event)]
+  }
+  mails = merge([
+    for key, each in var.topics : { for address in each.emails : "${key} ${address}" => { topic = key, address = address } }
+  ]...)
 }
 
+# Not under a KMS key: alarms may not write to a topic under AWS's own key, and the mails leave AWS as they are.
+#trivy:ignore:AVD-AWS-0095 trivy:ignore:AVD-AWS-0136
 resource "aws_sns_topic" "this" {
-  name              = var.name
-  kms_master_key_id = var.kms_key
+  #checkov:skip=CKV_AWS_26:alarms may not write to a topic under AWS's own key, and the mails leave AWS as they are
+  for_each = var.topics
+  name     = each.value.name
 }
 
 # Only the alarms of this account write to the topic.
 resource "aws_sns_topic_policy" "this" {
-  arn = aws_sns_topic.this.arn
+  for_each = aws_sns_topic.this
+  arn      = each.value.arn
 
   policy = jsonencode({
     Version = "2012-10-17"
@@ -21,18 +31,18 @@ resource "aws_sns_topic_policy" "this" {
       Effect    = "Allow"
       Principal = { Service = "cloudwatch.amazonaws.com" }
       Action    = "sns:Publish"
-      Resource  = aws_sns_topic.this.arn
-      Condition = { StringEquals = { "aws:SourceAccount" = split(":", aws_sns_topic.this.arn)[4] } }
+      Resource  = each.value.arn
+      Condition = { StringEquals = { "aws:SourceAccount" = var.account } }
     }]
   })
 }
 
 # Its owner confirms an address by the mail that AWS sends there.
 resource "aws_sns_topic_subscription" "email" {
-  for_each  = var.emails
-  topic_arn = aws_sns_topic.this.arn
+  for_each  = local.mails
+  topic_arn = aws_sns_topic.this[each.value.topic].arn
   protocol  = "email"
-  endpoint  = each.key
+  endpoint  = each.value.address
 }
 
 # A wake that failed, as the step itself measured it. No wake is no failure.
@@ -48,8 +58,8 @@ resource "aws_cloudwatch_metric_alarm" "failures" {
   threshold           = 0
   comparison_operator = "GreaterThanThreshold"
   treat_missing_data  = "notBreaching"
-  alarm_actions       = var.events.failure ? [aws_sns_topic.this.arn] : []
-  ok_actions          = var.events.recovery ? [aws_sns_topic.this.arn] : []
+  alarm_actions       = local.hears.failure
+  ok_actions          = local.hears.recovery
 
   dimensions = {
     project     = var.project
@@ -71,8 +81,8 @@ resource "aws_cloudwatch_metric_alarm" "errors" {
   threshold           = 0
   comparison_operator = "GreaterThanThreshold"
   treat_missing_data  = "notBreaching"
-  alarm_actions       = var.events.failure ? [aws_sns_topic.this.arn] : []
-  ok_actions          = var.events.recovery ? [aws_sns_topic.this.arn] : []
+  alarm_actions       = local.hears.failure
+  ok_actions          = local.hears.recovery
 
   dimensions = {
     FunctionName = each.value.function
@@ -92,8 +102,8 @@ resource "aws_cloudwatch_metric_alarm" "dead_letters" {
   threshold           = 0
   comparison_operator = "GreaterThanThreshold"
   treat_missing_data  = "notBreaching"
-  alarm_actions       = var.events.failure ? [aws_sns_topic.this.arn] : []
-  ok_actions          = var.events.recovery ? [aws_sns_topic.this.arn] : []
+  alarm_actions       = local.hears.failure
+  ok_actions          = local.hears.recovery
 
   dimensions = {
     QueueName = each.value.dead_letter
@@ -102,20 +112,19 @@ resource "aws_cloudwatch_metric_alarm" "dead_letters" {
 
 # No successful wake for as long as the project's promise allows: silence is the alarm.
 resource "aws_cloudwatch_metric_alarm" "stale" {
-  for_each            = local.stale
+  for_each            = { for name, each in local.steps : name => each if each.stale_minutes > 0 }
   alarm_name          = "${each.value.alarm}-stale"
   alarm_description   = "${each.key} had no successful run in ${each.value.stale_minutes} minutes."
   namespace           = "Catchwater"
   metric_name         = "successes"
   statistic           = "Sum"
-  period              = 60
-  evaluation_periods  = each.value.stale_minutes
-  datapoints_to_alarm = each.value.stale_minutes
+  period              = each.value.stale_minutes > 1440 ? 3600 : 60 # a look back of over a day goes by the hour
+  evaluation_periods  = each.value.stale_minutes > 1440 ? ceil(each.value.stale_minutes / 60) : each.value.stale_minutes
   threshold           = 1
   comparison_operator = "LessThanThreshold"
   treat_missing_data  = "breaching"
-  alarm_actions       = var.events.stale ? [aws_sns_topic.this.arn] : []
-  ok_actions          = var.events.recovery ? [aws_sns_topic.this.arn] : []
+  alarm_actions       = local.hears.stale
+  ok_actions          = local.hears.recovery
 
   dimensions = {
     project     = var.project

@@ -64,7 +64,7 @@ variable "services" {
   type        = set(string)
 
   validation {
-    condition     = alltrue([for service in var.services : contains(["lambda", "secretsmanager", "sqs", "sts"], service)])
-    error_message = "Steps reach lambda, secretsmanager, sqs and sts."
+    condition     = alltrue([for service in var.services : contains(["lambda", "monitoring", "secretsmanager", "sqs"], service)])
+    error_message = "Steps reach lambda, monitoring, secretsmanager and sqs."
   }
 }
