@@ -23,8 +23,17 @@ $(MADE): requirements/dev.txt requirements/flights.txt
 		-d .venv/share/flights -r requirements/flights.txt
 	touch $@
 
-demo: setup
-	$(BIN)/catchwater demo totesys
+# A demo needs no Spark, no cloud and no tests: without the whole environment it makes a small one of its own.
+DEMO := $(if $(wildcard $(MADE)),.venv,.venv-demo)
+
+demo: $(DEMO)/made-from-lock
+	$(DEMO)/bin/catchwater demo totesys
+
+.venv-demo/made-from-lock: requirements/demo.txt
+	$(PYTHON) -m venv .venv-demo
+	.venv-demo/bin/pip --disable-pip-version-check --no-input install --quiet --require-hashes -r $<
+	.venv-demo/bin/pip --disable-pip-version-check --no-input install --quiet --no-deps --no-build-isolation -e .
+	touch $@
 
 test: setup
 	$(BIN)/pytest -m "not proof" -n 2 --dist loadfile --cov --cov-report=term
@@ -61,6 +70,8 @@ schema: setup
 lock:
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
 		--extra all --extra demo pyproject.toml requirements/dev.in -o requirements/dev.txt
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+		--extra demo --constraint requirements/dev.txt pyproject.toml requirements/demo.in -o requirements/demo.txt
 
 clean:
-	rm -rf .venv .bench .emulators .mypy_cache .ruff_cache .hypothesis .coverage
+	rm -rf .venv .venv-demo .bench .emulators .mypy_cache .ruff_cache .hypothesis .coverage

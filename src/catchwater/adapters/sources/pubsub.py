@@ -2,30 +2,26 @@
 
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from catchwater.adapters.sources import pubsub_calls as calls
 from catchwater.adapters.sources import queued, webhook
 from catchwater.adapters.sources.embedded_topic import MAX_ID, Message
-from catchwater.adapters.sources.pubsub_calls import Topics, topics
-from catchwater.adapters.sources.pubsub_lease import Lease, lease
+from catchwater.adapters.sources.pubsub_lease import ID, Lease, lease, message
 from catchwater.adapters.sources.topic import only
-from catchwater.errors import SecretMissing, UseError
-from catchwater.ports import Delivered, Extraction, Held, Refused, Settings
+from catchwater.errors import SecretMissing, SourceError, UseError
+from catchwater.ports import Extraction, Held, Refused, Settings
 from catchwater.project import schema
 from catchwater.project.tables import TableSchema
 
-if TYPE_CHECKING:
-    from google.pubsub_v1.types import PubsubMessage
-
-__all__ = ["PubsubSource", "PubsubTopic"]
-
-ID = "catchwater-id"  # the attribute that holds an id which the publisher chose
 MAX_BYTES = 9 << 20
 MAX_REQUEST = 8 << 20
 MAX_MESSAGES = 1000
+REASON = "catchwater-reason"
+Sent = tuple[bytes, Mapping[str, str]]
 
 
 class PubsubTopic:
@@ -35,31 +31,30 @@ class PubsubTopic:
         self._path, self._variables = path, variables
 
     def publish(self, messages: Iterable[bytes], ids: Iterable[str] | None = None) -> int:
-        """Publish messages and return how many once the server has taken all of them.
+        """Publish messages and return how many, once the server has taken all of them; one whose id (one for each
+        message) is in the log already becomes no row.
 
         Raises UseError, before anything is sent, for a message over the limit or ids that don't match;
-        SourceUnreachable, SourceRefused, SourceBusy when the server took only a part or nothing.
+        SourceUnreachable, SourceRefused, SourceBusy, SourceError: a part may have been taken.
         """
-        bodies = [bytes(message) for message in messages]
+        bodies = [bytes(each) for each in messages]
         names = None if ids is None else list(ids)
         self._check(bodies, names)
-        attributes = [{ID: name} for name in names] if names is not None else [{} for _ in bodies]
-        self.send(list(zip(bodies, attributes, strict=True)))
+        self.send([(body, {ID: names[n]} if names else {}) for n, body in enumerate(bodies)])
         return len(bodies)
 
-    def send(self, messages: Sequence[tuple[bytes, Mapping[str, str]]]) -> None:
+    def send(self, messages: Sequence[Sent]) -> None:
         """Publish bodies with their attributes, in requests of up to MAX_MESSAGES and MAX_REQUEST bytes."""
-        opened: Topics = topics(self._variables)
-        part: list[tuple[bytes, Mapping[str, str]]] = []
+        part: list[Sent] = []
         size = 0
-        for body, attributes in messages:
-            if part and (len(part) == MAX_MESSAGES or size + len(body) > MAX_REQUEST):
-                opened.publish(self._path, part)
+        for each in messages:
+            if part and (len(part) == MAX_MESSAGES or size + len(each[0]) > MAX_REQUEST):
+                calls.publish(self._path, part, self._variables)
                 part, size = [], 0
-            part.append((body, attributes))
-            size += len(body)
+            part.append(each)
+            size += len(each[0])
         if part:
-            opened.publish(self._path, part)
+            calls.publish(self._path, part, self._variables)
 
     def _check(self, bodies: Sequence[bytes], names: Sequence[str] | None) -> None:
         for number, body in enumerate(bodies, 1):
@@ -78,8 +73,7 @@ class PubsubTopic:
 class PubsubSource:
     """Messages that requests brought, and those that wait in the subscription `settings.queues[name]`.
 
-    A message that can't be decoded is refused, and published to the topic `settings.queues["<name>/dead"]` if there
-    is one. `now` is the clock that tells how far back the log is asked for a message's id.
+    One that can't be decoded is refused, and published to the topic `settings.queues["<name>/dead"]` if there is one.
     """
 
     def __init__(self, name: str, spec: queued.Spec, settings: Settings) -> None:
@@ -91,13 +85,13 @@ class PubsubSource:
     def accept(self, headers: Mapping[str, str], body: bytes) -> str:
         """Publish one signed delivery and return its id once the server has it; a redelivery is one row.
 
-        Raises PermissionError (unsigned or forged), UseError (not a delivery), SecretMissing, SourceUnreachable.
+        Raises PermissionError (unsigned or forged), UseError (not a delivery), SecretMissing, SourceError.
         """
-        if not isinstance(self._spec, schema.GithubSource) or self._spec.secret is None:
+        secret = self._spec.secret if isinstance(self._spec, schema.GithubSource) else None
+        if secret is None:
             step = f"secret: {self._name}-webhook"
             raise SecretMissing("no secret is declared to check deliveries with", where=self._name, next_step=step)
-        secret = self._settings.resolve("${secret:" + self._spec.secret + "}")
-        delivery, event = webhook.check(headers, body, secret)
+        delivery, event = webhook.check(headers, body, self._settings.resolve("${secret:" + secret + "}"))
         self._topic(self._name).publish([webhook.envelope(event, body)], [delivery])
         return delivery
 
@@ -106,28 +100,29 @@ class PubsubSource:
 
     def capture(self, tables: Sequence[str], held: Held, work: Path) -> Extraction | None:
         """One batch of what requests brought and the subscription holds, none of it in the log yet; None when there
-        is nothing. What the log holds already is acknowledged."""
+        is nothing. What the log has already is acknowledged."""
         only(self._name, tables)
         if not tables:
             return None
-        path = self._settings.queues[self._name]
-        waiting = lease(path, self._settings.variables)
-        brought = self._settings.inbox.waiting() if self._settings.inbox else ()
-        full = waiting.fill(sum(len(each.body) for each in brought), patient=not brought)
-        found = {each.id: _message(each) for each in brought} | waiting.messages()
-        old = waiting.known(held, min((each.received for each in found.values()), default=time.time()))
-        self._settle(waiting, [name for name in found if name in old])
-        fresh = [message for name, message in found.items() if name not in old]
-        return self._batch(waiting, fresh, held, (work, full)) if fresh else None
+        inbox = self._settings.inbox
+        brought = {
+            each.id: message(each.id, each.published, each.body, each.attributes)
+            for each in (inbox.waiting() if inbox else ())
+        }
+        waiting = lease(self._settings.queues[self._name], self._settings.variables.get(calls.EMULATOR, ""))
+        more = waiting.fill(len(brought), sum(len(each.body) for each in brought.values()), patient=not brought)
+        found = waiting.messages | brought
+        known = waiting.known(held, min((each.received for each in found.values()), default=time.time()))
+        self._settle(waiting, [name for name in found if name in known])
+        fresh = {name: each for name, each in found.items() if name not in known}
+        return replace(self._batch(waiting, fresh, held, work), more=more) if fresh else None
 
-    def _batch(self, waiting: Lease, fresh: list[Message], held: Held, way: tuple[Path, bool]) -> Extraction:
+    def _batch(self, waiting: Lease, fresh: Mapping[str, Message], held: Held, work: Path) -> Extraction:
         """The batch of these messages, by time of publication."""
-        work, full = way
-        fresh.sort(key=lambda message: (message.received, len(message.message_id), message.message_id))
-        ids = {message.message_id: name for name, message in self._named(fresh)}
-        numbered = [replace(message, number=number) for number, message in enumerate(fresh, 1)]
-        mark = uuid.uuid4().hex
-        position = {"kind": "pubsub", "mark": mark, "ids": [message.message_id for message in numbered]}
+        ordered = sorted(fresh.items(), key=lambda each: (each[1].received, len(each[0]), each[0]))
+        numbered = [replace(each, number=number) for number, (_, each) in enumerate(ordered, 1)]
+        mark, ids = uuid.uuid4().hex, [name for name, _ in ordered]
+        position = {"kind": "pubsub", "mark": mark, "ids": ids}
         made = queued.extraction(self._name, self._spec, self._settings, numbered, (held, work, position))
 
         def settle() -> None:
@@ -135,4 +130,22 @@ class PubsubSource:
             self._bury(numbered, made.refused)
             self._settle(waiting, ids)
 
-        return replace(made, more=full, settle=settle)
+        return replace(made, settle=settle)
+
+    def _settle(self, waiting: Lease, ids: Collection[str]) -> None:
+        if self._settings.inbox:
+            self._settings.inbox.settle(ids)
+        with suppress(SourceError):  # what isn't acknowledged comes again, and is known by its id
+            waiting.acknowledge(ids)
+
+    def _bury(self, found: Sequence[Message], refused: Sequence[Refused]) -> None:
+        """Publish refused messages as they came, with the reason, where people look for them."""
+        if not refused or f"{self._name}/dead" not in self._settings.queues:
+            return
+        reasons = {each.where.removeprefix("message ").removeprefix("delivery "): each.reason for each in refused}
+        dead = [
+            (each.body, {REASON: reasons[each.message_id][:250], ID: each.message_id})
+            for each in found
+            if each.message_id in reasons and each.body
+        ]
+        self._topic(f"{self._name}/dead").send(dead)

@@ -110,9 +110,20 @@ class Emulator:
 
     def fire(self, schedule: str) -> None:
         """The schedule is due now: it fires as it would have at its time, as whom its target says."""
-        assert self._process is not None
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"fire": schedule}).encode() + b"\n")
+        self._tell(fire=schedule)
+
+    def later(self, seconds: float) -> None:
+        """For alarms this much time has gone by: what was measured is that much older."""
+        self._tell(later=seconds)
+
+    def exists(self, **there: str | list[str]) -> None:
+        """A network that the account has already: `vpc`, `subnets`, `groups`."""
+        self._tell(exists=there)
+
+    def _tell(self, **order: Any) -> None:
+        if self._process is None or self._process.stdin is None:
+            raise TwinFailed("the emulator isn't running", where=str(self.folder))
+        self._process.stdin.write(json.dumps(order).encode() + b"\n")
         self._process.stdin.flush()
 
     def decisions(self, since: int = 0) -> list[Decision]:
@@ -131,8 +142,8 @@ class Emulator:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        assert process.stdin is not None
-        process.stdin.close()
+        if process.stdin:
+            process.stdin.close()
 
 
 def free_port() -> int:

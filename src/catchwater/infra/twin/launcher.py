@@ -11,11 +11,11 @@ import time
 import types
 from typing import Any
 
-evaluator = importlib.import_module("ministack.core.iam_evaluator")
-scheduler = importlib.import_module("ministack.services.scheduler")
-eventbridge = importlib.import_module("ministack.services.eventbridge")
-cloudwatch = importlib.import_module("ministack.services.cloudwatch")
-functions = importlib.import_module("ministack.services.lambda_svc")
+evaluator: Any = importlib.import_module("ministack.core.iam_evaluator")
+scheduler: Any = importlib.import_module("ministack.services.scheduler")
+eventbridge: Any = importlib.import_module("ministack.services.eventbridge")
+cloudwatch: Any = importlib.import_module("ministack.services.cloudwatch")
+functions: Any = importlib.import_module("ministack.services.lambda_svc")
 
 ROOT = "root"
 TICK = 0.2  # seconds between looks at the schedules

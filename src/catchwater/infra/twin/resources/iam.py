@@ -31,9 +31,7 @@ def _role_now(to: Account, state: Values) -> Values | None:
 
 
 def _inline(to: Account, given: Given, _: Values | None) -> Values:
-    to.client("iam").put_role_policy(
-        RoleName=given["role"], PolicyName=given["name"], PolicyDocument=given["policy"]
-    )
+    to.client("iam").put_role_policy(RoleName=given["role"], PolicyName=given["name"], PolicyDocument=given["policy"])
     return {"id": f"{given['role']}:{given['name']}"}
 
 
@@ -94,9 +92,7 @@ def _drop(call: str, **names: str) -> Any:
 
 KINDS = {
     "aws_iam_role": Kind(_role, _role_now, _drop("delete_role", RoleName="name")),
-    "aws_iam_role_policy": Kind(
-        _inline, _inline_now, _drop("delete_role_policy", RoleName="role", PolicyName="name")
-    ),
+    "aws_iam_role_policy": Kind(_inline, _inline_now, _drop("delete_role_policy", RoleName="role", PolicyName="name")),
     "aws_iam_policy": Kind(_managed, _managed_now, _drop("delete_policy", PolicyArn="arn")),
     "aws_iam_role_policy_attachment": Kind(
         _attached, _attached_now, _drop("detach_role_policy", RoleName="role", PolicyArn="policy_arn")

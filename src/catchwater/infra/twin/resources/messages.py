@@ -66,9 +66,7 @@ def _topic_now(to: Account, state: Values) -> Values | None:
 
 
 def _topic_policy(to: Account, given: Given, _: Values | None) -> Values:
-    to.client("sns").set_topic_attributes(
-        TopicArn=given["arn"], AttributeName="Policy", AttributeValue=given["policy"]
-    )
+    to.client("sns").set_topic_attributes(TopicArn=given["arn"], AttributeName="Policy", AttributeValue=given["policy"])
     return {"id": given["arn"], "owner": to.account}
 
 

@@ -58,9 +58,7 @@ def _encryption(to: Account, given: Given, _: Values | None) -> Values:
         default = rule.block("apply_server_side_encryption_by_default")
         by = default.named(SSEAlgorithm="sse_algorithm", KMSMasterKeyID="kms_master_key_id")
         rules.append({"ApplyServerSideEncryptionByDefault": by, "BucketKeyEnabled": bool(rule["bucket_key_enabled"])})
-    to.client("s3").put_bucket_encryption(
-        Bucket=given["bucket"], ServerSideEncryptionConfiguration={"Rules": rules}
-    )
+    to.client("s3").put_bucket_encryption(Bucket=given["bucket"], ServerSideEncryptionConfiguration={"Rules": rules})
     return {"id": given["bucket"]}
 
 
@@ -87,9 +85,7 @@ def _policy_now(to: Account, state: Values) -> Values | None:
 
 def _lifecycle(to: Account, given: Given, _: Values | None) -> Values:
     rules = [_rule(rule) for rule in given.blocks("rule")]
-    to.client("s3").put_bucket_lifecycle_configuration(
-        Bucket=given["bucket"], LifecycleConfiguration={"Rules": rules}
-    )
+    to.client("s3").put_bucket_lifecycle_configuration(Bucket=given["bucket"], LifecycleConfiguration={"Rules": rules})
     return {"id": given["bucket"]}
 
 
@@ -112,7 +108,7 @@ def _lifecycle_now(to: Account, state: Values) -> Values | None:
 
 
 def _notification(to: Account, given: Given, _: Values | None) -> Values:
-    wanted = {"EventBridgeConfiguration": {}} if given["eventbridge"] else {}
+    wanted: dict[str, Any] = {"EventBridgeConfiguration": {}} if given["eventbridge"] else {}
     to.client("s3").put_bucket_notification_configuration(Bucket=given["bucket"], NotificationConfiguration=wanted)
     return {"id": given["bucket"]}
 

@@ -20,7 +20,7 @@ variable "kms_key" {
   default     = null
 
   validation {
-    condition     = var.kms_key == null || can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:(key|alias)/.+$", var.kms_key))
+    condition     = var.kms_key == null || can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/.+$", var.kms_key))
     error_message = "The key is named by its ARN: arn:aws:kms:REGION:ACCOUNT:key/ID."
   }
 }

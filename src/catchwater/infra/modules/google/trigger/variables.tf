@@ -1,0 +1,45 @@
+variable "name" {
+  description = "The trigger's name."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{0,61}[a-z0-9]$", var.name))
+    error_message = "A trigger's name has at most 63 lower-case letters, digits and -, and begins with a letter."
+  }
+}
+
+variable "location" {
+  description = "The region, such as europe-west2."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z]+-[a-z]+[0-9]$", var.location))
+    error_message = "A region such as europe-west2."
+  }
+}
+
+variable "account" {
+  description = "The address of the service account that it runs as."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]@[a-z0-9.:-]+\\.iam\\.gserviceaccount\\.com$", var.account))
+    error_message = "The address of a service account: name@project.iam.gserviceaccount.com."
+  }
+}
+
+variable "service" {
+  description = "The Cloud Run service that is woken."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{0,61}[a-z0-9]$", var.service))
+    error_message = "The name of a Cloud Run service."
+  }
+}
+
+variable "bucket" {
+  description = "The bucket whose new objects wake the service; empty: the end of a Cloud Build does."
+  type        = string
+  default     = ""
+}
