@@ -1,5 +1,6 @@
 """build, twin: what a project is in a cloud, as files, and tried here."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -20,25 +21,35 @@ def build(
 ) -> None:
     """Write Terraform, CI and a README for one environment. Touches nothing else, and no cloud."""
     from catchwater.infra.compile import build as compiled
-    from catchwater.runtimes.planning import open_project, plan_project
+    from catchwater.runtimes.planning import clouds, open_project, plan_project
 
     wiring = open_project(project, named(env))
     plan = plan_project(wiring).plan
     if not plan.clouds:
         raise UseError(f"{env} is in no cloud", next_step="give it `aws:` or `google:` in catchwater.yml")
     target = out or project
-    files = compiled(plan, project)
+    files = compiled(plan, project, clouds(project, plan))
     changed = [name for name, data in files.items() if _held(target / name) != data]
     if stale and changed:
         raise UseError(f"stale: {', '.join(changed)}", next_step=f"catchwater build --env {env}")
     for name in changed:
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         (target / name).write_bytes(files[name])
+    for name in _left(target, env, files):
+        typer.echo(f"{typer.style('warning', fg='yellow')}: {name} is no longer made: delete it", err=True)
     if as_json:
         emit({"folder": str(target), "files": sorted(files), "changed": changed})
         return
     typer.echo(f"{target}: {len(files)} files, {len(changed)} changed")
     typer.echo(f"next: read {target / 'infra' / env / 'README.md'}")
+
+
+def _left(target: Path, env: str, files: Mapping[str, bytes]) -> list[str]:
+    """Roots of this environment that are there and no longer made: Terraform still holds what they created."""
+    made = {name.rpartition("/")[0] for name in files}
+    found = (target / "infra" / env).glob("*/**/main.tf")
+    names = [path.relative_to(target).as_posix() for path in sorted(found) if ".terraform" not in path.parts]
+    return [name for name in names if name.rpartition("/")[0] not in made]
 
 
 def named(env: str) -> str:

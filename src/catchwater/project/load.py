@@ -45,6 +45,14 @@ def load(folder: Path, environment: str = "local", variables: Mapping[str, str] 
     return _loaded(folder, environment, merged[environment], known)
 
 
+def environments(folder: Path) -> list[str]:
+    """The names of a project's environments in the order declared; raises ProjectError like `load`."""
+    tree, problems = document.read(folder / FILE, FILE)
+    if tree is None:
+        raise ProjectError(problems)
+    return list(overlay.split(tree)[1])
+
+
 def check(tree: Value, folder: Path) -> list[Problem]:
     """What is wrong with a project in one environment: keys, values, and references that lead nowhere."""
     return [*_schema_problems(tree), *dangling.problems(tree, folder)]

@@ -14,7 +14,7 @@ from catchwater.plan.graph import make
 from catchwater.plan.plan import Plan, from_bytes
 from catchwater.plan.refusals import refuse
 from catchwater.ports import Settings
-from catchwater.project.load import load
+from catchwater.project.load import environments, load
 from catchwater.project.schema import PostgresSource
 from catchwater.project.tables import TableSchema
 from catchwater.project.variables import resolver
@@ -42,13 +42,15 @@ def open_project(folder: Path, environment: str = "local", variables: Mapping[st
 def plan_project(wiring: Wiring) -> Planned:
     """The plan as of now; a source that can't be reached keeps the tables of the plan last applied.
 
-    A cloud's environment is planned with the tables of the plan last applied on this machine, so that no
-    connection to it is made; a source that was never planned here is asked.
+    A cloud's environment is planned with the tables of the plan last applied on this machine, else of the one last
+    built, so that no connection to it is made; a source that was never planned here is asked.
     """
     applied = applied_plan(wiring.state)
     tables: dict[str, Sequence[TableSchema]] = {}
     unreachable: dict[str, CatchwaterError] = {}
     away = bool(wiring.loaded.project.aws or wiring.loaded.project.google)
+    if away and applied is None:
+        applied = before(wiring)[0]
     for name in wiring.loaded.project.sources:
         known = next((source for source in applied.sources if source.name == name), None) if applied else None
         if known is not None and away:
@@ -78,6 +80,13 @@ def plan_project(wiring: Wiring) -> Planned:
     plan = make(wiring.loaded.project, wiring.loaded.environment, tables, models)
     refuse(plan, wiring.loaded)
     return Planned(plan, unreachable, made_of)
+
+
+def clouds(folder: Path, own: Plan) -> list[Plan]:
+    """The plans of every environment of a project that is in a cloud, in the order declared, `own` among them."""
+    opened = [open_project(folder, name) for name in environments(folder)]
+    away = [wiring for wiring in opened if wiring.loaded.project.aws or wiring.loaded.project.google]
+    return [own if w.loaded.environment == own.environment else plan_project(w).plan for w in away]
 
 
 def describe_url(name: str, url: str, folder: Path) -> tuple[TableSchema, ...]:

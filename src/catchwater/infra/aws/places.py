@@ -1,4 +1,4 @@
-"""What an environment's parts are called on AWS, and their ARNs: names alone, so that one root names what another makes."""
+"""What an environment's parts are called on AWS, and their ARNs: one root names what another makes by these alone."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def arn(plan: Plan, service: str, resource: str) -> str:
 
 
 def bucket(plan: Plan, zone: str) -> str:
-    """The bucket of `ingestion`, `processed` or `artifacts`; the account is in its name, since all of AWS shares them."""
+    """The bucket of `ingestion`, `processed` or `artifacts`; all of AWS shares the names, so the account is in them."""
     return name(plan, "bucket", str(plan.lake[zone]), account(plan))
 
 

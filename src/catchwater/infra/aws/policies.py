@@ -1,4 +1,4 @@
-"""From derived grants to IAM statements, one by one; nothing here is a permission that no grant, trigger or place needs."""
+"""From derived grants to IAM statements, one by one: no permission here that no grant, trigger or place needs."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence

@@ -14,6 +14,14 @@ from catchwater.infra.offline.protocol import UNKNOWN, Path, Problem, Values, ne
 _LABELS = {"tags": ("tags_all",), "labels": ("effective_labels", "terraform_labels")}
 
 
+class Refused(Exception):
+    """Arguments that break a rule, which only apply could see."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
+        super().__init__("; ".join(problem.message for problem in problems))
+
+
 class Provider:
     """One provider; `document` is `Schemas.document()`. Every method may be called from several threads at once."""
 
@@ -90,6 +98,8 @@ class Provider:
         if planned is None:
             self.delete(type_name, prior or {})
             return None
+        if wrong := self.validate(type_name, config):  # what wasn't known when Terraform asked before
+            raise Refused(wrong)
         said = (
             self.create(type_name, planned, config) if prior is None else self.update(type_name, prior, planned, config)
         )

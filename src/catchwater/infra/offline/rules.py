@@ -113,12 +113,16 @@ def eventbridge_schedule() -> Rule:
     """`rate(5 minutes)`, `cron(0 3 * * ? *)` or `at(2026-01-01T00:00:00)`."""
     rate = r"rate\((1 (minute|hour|day)|(?!1 )[1-9][0-9]* (minutes|hours|days))\)"
     field = r"[0-9A-Z*?,/#L-]+"
-    return shape(rf"{rate}|cron\({field}( {field}){{5}}\)|at\([0-9T:-]{{19}}\)", "rate(…), cron(…) or at(…)", "5 minutes")
+    return shape(
+        rf"{rate}|cron\({field}( {field}){{5}}\)|at\([0-9T:-]{{19}}\)", "rate(…), cron(…) or at(…)", "5 minutes"
+    )
 
 
 def crontab() -> Rule:
     field = r"[0-9A-Za-z*,/-]+"
-    return shape(rf"{field}( {field}){{4}}|every [0-9]+ (minutes|hours|mins)", "a cron line of five fields", "rate(5 minutes)")
+    return shape(
+        rf"{field}( {field}){{4}}|every [0-9]+ (minutes|hours|mins)", "a cron line of five fields", "rate(5 minutes)"
+    )
 
 
 def memory(low_mib: int, high_mib: int) -> Rule:
@@ -155,4 +159,7 @@ def address_range() -> Rule:
 def member() -> Rule:
     """Who a role is granted to on Google; never everybody but where it is said."""
     kinds = r"(serviceAccount|user|group|domain):[^ ]+@?[^ ]*|principal(Set)?://iam\.googleapis\.com/.+"
-    return shape(rf"{kinds}|allUsers|allAuthenticatedUsers|project(Reader|Editor|Owner|s)[^ ]*", "a member such as serviceAccount:…@…")
+    return shape(
+        rf"{kinds}|allUsers|allAuthenticatedUsers|project(Reader|Editor|Owner|s)[^ ]*",
+        "a member such as serviceAccount:…@…",
+    )

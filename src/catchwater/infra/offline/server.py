@@ -16,7 +16,7 @@ from tfplugin_proto import tfplugin6_5_pb2_grpc as rpc
 
 from catchwater.infra.offline import tables
 from catchwater.infra.offline.protocol import Problem, attribute_path, block, decoded, diagnose, encoded
-from catchwater.infra.offline.provider import Provider
+from catchwater.infra.offline.provider import Provider, Refused
 
 _UNLIMITED = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
 
@@ -28,6 +28,8 @@ def _told(answer: Callable[[], Any]) -> Callable[..., Any]:
         def call(self: "Servicer", request: Any, _: Any) -> Any:
             try:
                 return method(self, request)
+            except Refused as error:
+                return diagnose(answer(), error.problems, f"{request.type_name}: wrong value")
             except Exception as error:
                 where = traceback.extract_tb(error.__traceback__)[-1]
                 said = f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"

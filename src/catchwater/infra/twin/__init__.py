@@ -1,1 +1,1 @@
-"""A cloud environment tried on one machine: Terraform's own plan made in an emulator, the handlers run, and a receipt."""
+"""A cloud environment tried on one machine: Terraform's plan made in an emulator, the handlers run, a receipt."""

@@ -116,10 +116,6 @@ class Emulator:
         """For alarms this much time has gone by: what was measured is that much older."""
         self._tell(later=seconds)
 
-    def exists(self, **there: str | list[str]) -> None:
-        """A network that the account has already: `vpc`, `subnets`, `groups`."""
-        self._tell(exists=there)
-
     def _tell(self, **order: Any) -> None:
         if self._process is None or self._process.stdin is None:
             raise TwinFailed("the emulator isn't running", where=str(self.folder))

@@ -15,12 +15,14 @@ evaluator: Any = importlib.import_module("ministack.core.iam_evaluator")
 scheduler: Any = importlib.import_module("ministack.services.scheduler")
 eventbridge: Any = importlib.import_module("ministack.services.eventbridge")
 cloudwatch: Any = importlib.import_module("ministack.services.cloudwatch")
+queues: Any = importlib.import_module("ministack.services.sqs")
 functions: Any = importlib.import_module("ministack.services.lambda_svc")
 
 ROOT = "root"
 TICK = 0.2  # seconds between looks at the schedules
 here = threading.local()
 lock = threading.Lock()
+since: dict[str, float] = {}  # alarm → when it was first looked at
 
 
 def note(who: str, action: str, resource: str, allowed: bool) -> None:
@@ -87,16 +89,49 @@ def ask_before_invoking() -> None:
     eventbridge._invoke_target = asked
 
 
-def look_at_dimensions() -> None:
-    """ministack's alarms look at a metric whatever its dimensions; each sees its own here."""
+def look_as_alarms_do() -> None:
+    """ministack's alarms look at a metric whatever its dimensions, and never at silence; each sees its own here, and
+    silence as its treat_missing_data says."""
     evaluate = cloudwatch._evaluate_alarm
 
     def of_its_own(alarm: dict[str, Any]) -> None:
         wanted = cloudwatch._dims_key(cloudwatch._dims_from_list(alarm.get("Dimensions") or []))
         held = {key: points for key, points in list(cloudwatch._metrics.items()) if key[2] == wanted}
+        key = (alarm.get("Namespace"), alarm.get("MetricName"), wanted)
+        if silent(alarm, held.get(key, ())):
+            less = str(alarm.get("ComparisonOperator")).startswith("Less")
+            held = {key: [{"Timestamp": time.time(), "Value": 0.0 if less else alarm["Threshold"] + 1.0}]}
         types.FunctionType(evaluate.__code__, {**evaluate.__globals__, "_metrics": held})(alarm)
 
     cloudwatch._evaluate_alarm = of_its_own
+
+
+def silent(alarm: dict[str, Any], points: Any) -> bool:
+    """Whether nothing was measured for as long as the alarm looks back, and that is an alarm to it."""
+    now, window = time.time(), alarm.get("Period", 60) * alarm.get("EvaluationPeriods", 1)
+    known = since.setdefault(alarm["AlarmName"], now)
+    breaching = alarm.get("TreatMissingData") == "breaching" and now - known >= window
+    return breaching and not any(point["Timestamp"] >= now - window for point in points)
+
+
+def look() -> None:
+    """Every alarm looks, and finds the queues as long as they are now."""
+    for queue in list(queues._queues.values()):
+        named = {"QueueName": queue["name"]}
+        cloudwatch.record_metric(
+            "AWS/SQS", "ApproximateNumberOfMessagesVisible", len(queue["messages"]), "Count", named
+        )
+    cloudwatch._evaluate_all_alarms()
+
+
+def later(seconds: float) -> None:
+    """For the alarms this much time has gone by."""
+    for points in list(cloudwatch._metrics.values()):
+        for point in points:
+            point["Timestamp"] -= seconds
+    for name in since:
+        since[name] -= seconds
+    look()
 
 
 def invoke_as_events_do() -> None:
@@ -121,13 +156,13 @@ def measure_functions() -> None:
         answer = execute(function, event)
         name = (function.get("config") or function).get("FunctionName", "")
         emit(name, (time.time() - began) * 1000, bool(answer.get("error")), bool(answer.get("throttle")))
-        cloudwatch._evaluate_all_alarms()
+        look()
         return answer
 
     def read(function: Any, request: str, text: str, *rest: Any, **more: Any) -> Any:
         for line in (text or "").splitlines():
             store_embedded(line)
-        cloudwatch._evaluate_all_alarms()
+        look()
         return logged(function, request, text, *rest, **more)
 
     functions._execute_function, functions._emit_lambda_logs = executed, read
@@ -158,10 +193,14 @@ def fire(name: str) -> None:
             scheduler._schedule_last_fired[key] = 0.0
 
 
+ORDERS: dict[str, Any] = {"fire": fire, "later": later}
+
+
 def obey() -> None:
     """Lines of JSON on standard input; its end is the owner's end, and then everything started here ends too."""
     for line in sys.stdin:
-        fire(json.loads(line)["fire"])
+        for order, value in json.loads(line).items():
+            ORDERS[order](value)
     os.killpg(0, signal.SIGKILL)
 
 
@@ -169,7 +208,7 @@ def main() -> None:
     scheduler._SCHEDULE_TICK_INTERVAL = TICK
     watch_evaluator()
     ask_before_invoking()
-    look_at_dimensions()
+    look_as_alarms_do()
     invoke_as_events_do()
     measure_functions()
     threading.Thread(target=obey, daemon=True).start()

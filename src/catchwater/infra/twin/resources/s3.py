@@ -124,9 +124,11 @@ def _object(to: Account, given: Given, _: Values | None) -> Values:
     given["source_hash"]  # says when to upload, and is nothing of the object itself
     more = given.named(ContentType="content_type")
     answer = to.client("s3").put_object(Bucket=given["bucket"], Key=given["key"], Body=body, **more)
-    return {"id": f"{given['bucket']}/{given['key']}", "etag": hashlib.md5(body, usedforsecurity=False).hexdigest(),
-            "arn": f"arn:aws:s3:::{given['bucket']}/{given['key']}", "version_id": answer.get("VersionId"),
-            "content_type": more.get("ContentType", "application/octet-stream"), "storage_class": "STANDARD"}  # fmt: skip
+    name = f"{given['bucket']}/{given['key']}"
+    etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
+    kind = more.get("ContentType", "application/octet-stream")
+    said = {"etag": etag, "content_type": kind, "version_id": answer.get("VersionId"), "storage_class": "STANDARD"}
+    return {"id": name, "arn": f"arn:aws:s3:::{name}", **said}
 
 
 def _object_now(to: Account, state: Values) -> Values | None:

@@ -46,17 +46,17 @@ resource "google_cloud_scheduler_job" "this" {
         containerSpecGcsPath = "gs://${var.bucket}/${google_storage_bucket_object.template.name}"
         parameters           = var.parameters
         environment = {
-          serviceAccountEmail       = var.worker
-          tempLocation              = "gs://${var.bucket}/tmp/${var.name}"
-          stagingLocation           = "gs://${var.bucket}/tmp/${var.name}/staging"
-          machineType               = var.machine
-          maxWorkers                = var.max_workers
-          ipConfiguration           = "WORKER_IP_PUBLIC"
-          additionalExperiments     = ["use_runner_v2"]
-          enableStreamingEngine     = false
-          additionalUserLabels      = { managed-by = "catchwater" }
-          sdkContainerImage         = var.image
-          launcherMachineType       = var.machine
+          serviceAccountEmail               = var.worker
+          tempLocation                      = "gs://${var.bucket}/tmp/${var.name}"
+          stagingLocation                   = "gs://${var.bucket}/tmp/${var.name}/staging"
+          machineType                       = var.machine
+          maxWorkers                        = var.max_workers
+          ipConfiguration                   = "WORKER_IP_PUBLIC"
+          additionalExperiments             = ["use_runner_v2"]
+          enableStreamingEngine             = false
+          additionalUserLabels              = { managed-by = "catchwater" }
+          sdkContainerImage                 = var.image
+          launcherMachineType               = var.machine
           enableLauncherVmSerialPortLogging = false
         }
       }
