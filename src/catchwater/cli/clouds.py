@@ -24,9 +24,9 @@ def build(
     from catchwater.runtimes.planning import clouds, open_project, plan_project
 
     wiring = open_project(project, named(env))
-    plan = plan_project(wiring).plan
-    if not plan.clouds:
+    if not (wiring.loaded.project.aws or wiring.loaded.project.google):
         raise UseError(f"{env} is in no cloud", next_step="give it `aws:` or `google:` in catchwater.yml")
+    plan = plan_project(wiring).plan
     target = out or project
     files = compiled(plan, project, clouds(project, plan))
     changed = [name for name, data in files.items() if _held(target / name) != data]

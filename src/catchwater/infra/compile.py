@@ -10,22 +10,26 @@ from catchwater.plan.plan import Plan
 
 def roots(plan: Plan, folder: Path) -> tuple[Root, ...]:
     """The roots in the order they are applied; `folder` is the project's, whose schema files go along."""
-    from catchwater.infra.aws import stacks as aws
-    from catchwater.infra.google import stacks as google
-
     found: tuple[Root, ...] = ()
     if "aws" in plan.clouds:
+        from catchwater.infra.aws import stacks as aws
+
         found += aws.roots(plan, folder)
     if "google" in plan.clouds:
+        from catchwater.infra.google import stacks as google
+
         found += google.roots(plan, folder)
     return found
 
 
 def backend(root: Root, plan: Plan) -> Mapping[str, Value]:
-    from catchwater.infra.aws import stacks as aws
+    if root.cloud == "aws":
+        from catchwater.infra.aws import stacks as aws
+
+        return aws.backend(root, plan)
     from catchwater.infra.google import stacks as google
 
-    return aws.backend(root, plan) if root.cloud == "aws" else google.backend(root, plan)
+    return google.backend(root, plan)
 
 
 def build(plan: Plan, folder: Path, siblings: Sequence[Plan] = ()) -> dict[str, bytes]:

@@ -39,29 +39,29 @@ def open_project(folder: Path, environment: str = "local", variables: Mapping[st
     return Wiring(loaded, lambda text, read: resolver(loaded, read)(text))
 
 
-def plan_project(wiring: Wiring) -> Planned:
+def plan_project(wiring: Wiring, known: Plan | None = None) -> Planned:
     """The plan as of now; a source that can't be reached keeps the tables of the plan last applied.
 
     A cloud's environment is planned with the tables of the plan last applied on this machine, else of the one last
-    built, so that no connection to it is made; a source that was never planned here is asked.
+    built or of `known`, so that no connection to it is made; a source that was never planned here is asked.
     """
     applied = applied_plan(wiring.state)
     tables: dict[str, Sequence[TableSchema]] = {}
     unreachable: dict[str, CatchwaterError] = {}
     away = bool(wiring.loaded.project.aws or wiring.loaded.project.google)
     if away and applied is None:
-        applied = before(wiring)[0]
+        applied = known or before(wiring)[0]
     for name in wiring.loaded.project.sources:
-        known = next((source for source in applied.sources if source.name == name), None) if applied else None
-        if known is not None and away:
-            tables[name] = known.tables
+        held = next((source for source in applied.sources if source.name == name), None) if applied else None
+        if held is not None and away:
+            tables[name] = held.tables
             continue
         try:
             tables[name] = wiring.source(name).describe()
         except SourceError as error:
-            if known is None:
+            if held is None:
                 raise
-            tables[name] = known.tables
+            tables[name] = held.tables
             unreachable[name] = error
         except SecretMissing as error:
             if away:
@@ -86,7 +86,7 @@ def clouds(folder: Path, own: Plan) -> list[Plan]:
     """The plans of every environment of a project that is in a cloud, in the order declared, `own` among them."""
     opened = [open_project(folder, name) for name in environments(folder)]
     away = [wiring for wiring in opened if wiring.loaded.project.aws or wiring.loaded.project.google]
-    return [own if w.loaded.environment == own.environment else plan_project(w).plan for w in away]
+    return [own if w.loaded.environment == own.environment else plan_project(w, own).plan for w in away]
 
 
 def describe_url(name: str, url: str, folder: Path) -> tuple[TableSchema, ...]:

@@ -1,4 +1,4 @@
-"""The stacks of an environment on AWS, in the order they are applied; each names what another makes, none reads its state."""
+"""The stacks of an environment on AWS, in the order they are applied: each names what another makes, by name alone."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from catchwater.errors import UseError
 from catchwater.infra.aws import places, sql
-from catchwater.infra.hcl import Raw
+from catchwater.infra.hcl import Raw, Value
 from catchwater.infra.names import label
 from catchwater.infra.roots import Call, Root, Variable
 from catchwater.plan.network import endpoints, private
@@ -29,10 +29,10 @@ def root(plan: Plan, folder: Path) -> Root:
 
 def _buckets(plan: Plan) -> list[Call]:
     found = []
-    key = {"kms_key": str(plan.lake["kms_key"])} if plan.lake.get("kms_key") else {}
+    key: dict[str, Value] = {"kms_key": str(plan.lake["kms_key"])} if plan.lake.get("kms_key") else {}
     for zone, why in (("ingestion", "raw, immutable"), ("processed", "modelled")):
         found.append(Call("bucket", zone, {"name": places.bucket(plan, zone), **key}, f"The {zone} zone: {why}"))
-    artifacts = {"name": places.bucket(plan, "artifacts"), "events": False, **key}
+    artifacts: dict[str, Value] = {"name": places.bucket(plan, "artifacts"), "events": False, **key}
     found.append(Call("bucket", "artifacts", artifacts, "Archives of functions and scripts of jobs"))
     return found
 
