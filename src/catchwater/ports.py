@@ -249,11 +249,34 @@ class Warehouse(Protocol):
     def close(self) -> None: ...
 
 
-class Reading(Protocol):
-    """`connection` is a DuckDB cursor in which the warehouse's tables have plain names."""
+@dataclass(frozen=True)
+class Selection:
+    """Rows of one table and how they are shown: `SELECT shown FROM (sql) AS name`.
 
-    version: Version
-    connection: "duckdb.DuckDBPyConnection"
+    `sql` is a plain SELECT of `columns` (with `?` for each of `values`) that the warehouse runs wherever it is;
+    `shown` are expressions over these columns, in DuckDB's SQL. The rows come in the order of `sql`, and within it
+    `sort` is its ORDER BY.
+    """
+
+    sql: str
+    values: Sequence[Any]
+    columns: Sequence[Column]
+    shown: str
+    name: str
+    sort: str = ""
+
+
+class Reading(Protocol):
+    """`connection` is a DuckDB cursor in which the warehouse's tables have plain names; a warehouse that isn't
+    DuckDB runs there what it can and refuses the rest (UseError)."""
+
+    @property
+    def version(self) -> Version: ...
+    @property
+    def connection(self) -> "duckdb.DuckDBPyConnection": ...
+    def select(self, selection: Selection) -> "duckdb.DuckDBPyConnection":
+        """A cursor over the shown rows."""
+        ...
 
 
 class Engine(Protocol):

@@ -69,8 +69,8 @@ class SystemClock:
 class Places:
     """Where the parts of a deployed project are. `zones`: zone → s3://bucket or gs://bucket; `secrets`: the kind of
     the secret store; `queues`: source → its queue (an SQS URL, or a Pub/Sub topic or subscription path); `topics`:
-    the kind of those queues (sqs | pubsub); `state`: a folder of this process's own; `engines`: stage → engine; `inbox`:
-    the messages that requests brought."""
+    the kind of those queues (sqs | pubsub); `state`: a folder of this process's own; `engines`: stage → engine;
+    `inbox`: the messages that requests brought."""
 
     zones: Mapping[str, str]
     secrets: str

@@ -1,6 +1,6 @@
-"""A step on Google Cloud: a request says that something moved, and is answered 2xx when the log holds what it brought.
+"""A step on Google Cloud: a request says that something moved, and is answered 2xx once the log holds what it brought.
 
-Anything else is answered 503, and whoever sent it sends again: that is also how a step that ran out of time wakes itself.
+Anything else is answered 503, and whoever sent it sends again: so a step that ran out of time wakes itself, too.
 """
 
 import os
@@ -35,20 +35,21 @@ class Handler:
         arrived = time.monotonic()
         try:
             deployed = self._deployed()
+        except CatchwaterError as error:
+            say("error", str(error))
+            return AGAIN
+        try:
             event = read(headers, body, _triggered(deployed, "message", "request"))
         except UseError as error:
             say("error", str(error))
             return MALFORMED
-        except CatchwaterError as error:
-            say("error", str(error))
-            return AGAIN
         if not wakes(deployed, event):
             return IGNORED
         if event.message is None:
             return self._woken(event, arrived)
         with self._inbox.bring(event.message) as settled:
             status = self._woken(event, arrived)
-            return status if settled() or status != TAKEN else AGAIN
+            return status if settled() else AGAIN
 
     def _woken(self, event: Event, arrived: float) -> int:
         report, led = self._turns.share(lambda: self._wake(event, arrived))

@@ -4,6 +4,7 @@ import json
 import os
 import sqlite3
 import threading
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -33,6 +34,19 @@ def utc() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def _write_ahead(db: sqlite3.Connection) -> None:
+    """SQLite doesn't wait for a lock when the mode changes: two that begin at once would meet here."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
 class Records:
     """Safe from several threads and processes; every write is one short transaction."""
 
@@ -58,7 +72,7 @@ class Records:
         if not hasattr(self._local, "db"):
             db = sqlite3.connect(self._path, timeout=30, isolation_level=None)
             db.row_factory = sqlite3.Row
-            db.execute("PRAGMA journal_mode=WAL")
+            _write_ahead(db)
             db.execute("PRAGMA synchronous=NORMAL")
             self._local.db = db
         return self._local.db  # type: ignore[no-any-return]

@@ -20,12 +20,10 @@ ACKS = 1000  # ids in one request
 
 def publish(path: str, messages: Sequence[tuple[bytes, Mapping[str, str]]], variables: Mapping[str, str]) -> None:
     """One request: bodies and attributes; returns when the server has them all."""
+    client = _publisher(variables.get(EMULATOR, ""))
+    sent = [{"data": body, "attributes": dict(attributes)} for body, attributes in messages]
     with _named(path):
-        _publisher(variables.get(EMULATOR, "")).publish(
-            topic=path,
-            messages=[{"data": body, "attributes": dict(attributes)} for body, attributes in messages],
-            timeout=SECONDS,
-        )
+        client.publish(request={"topic": path, "messages": sent}, timeout=SECONDS)
 
 
 def pull(path: str, most: int, patient: bool, variables: Mapping[str, str]) -> "Sequence[ReceivedMessage]":
@@ -46,14 +44,14 @@ def pull(path: str, most: int, patient: bool, variables: Mapping[str, str]) -> "
         return list(answer.received_messages)
 
 
-def acknowledge(path: str, leases: Sequence[str], variables: Mapping[str, str]) -> None:
+def acknowledge(path: str, leases: list[str], variables: Mapping[str, str]) -> None:
     client = _subscriber(variables.get(EMULATOR, ""))
     for first in range(0, len(leases), ACKS):
         with _named(path):
             client.acknowledge(subscription=path, ack_ids=leases[first : first + ACKS], timeout=SECONDS)
 
 
-def extend(path: str, leases: Sequence[str], seconds: int, variables: Mapping[str, str]) -> None:
+def extend(path: str, leases: list[str], seconds: int, variables: Mapping[str, str]) -> None:
     """Keep messages from being delivered again for so many seconds from now."""
     client = _subscriber(variables.get(EMULATOR, ""))
     for first in range(0, len(leases), ACKS):

@@ -1,4 +1,4 @@
-"""From messages of a cloud's queue to one batch: the rows of a topic or of a webhook; what is taken isn't decided here."""
+"""From messages of a cloud's queue to a batch: rows of a topic or of a webhook; what is taken isn't decided here."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,7 +30,7 @@ def extraction(
 ) -> Extraction:
     """One batch of these messages; `way`: what the log holds, the folder to work in, and the batch's position.
 
-    A message is the batch's once per id, the first of them; those whose publisher gave an id are compared with the rows held.
+    An id is taken once, the first message that has it; ids that publishers gave are compared with the rows held.
     """
     held, work, position = way
     work.mkdir(parents=True, exist_ok=True)

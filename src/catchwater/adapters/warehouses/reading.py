@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from catchwater.errors import UseError
-from catchwater.ports import Version
+from catchwater.ports import Selection, Version
+from catchwater.project.names import quote
 
 if TYPE_CHECKING:
     import duckdb
@@ -28,6 +29,11 @@ class OpenReading:
 
     version: Version
     connection: "duckdb.DuckDBPyConnection"
+
+    def select(self, selection: Selection) -> "duckdb.DuckDBPyConnection":
+        """One statement, so that only the columns asked for are read, and only the rows of a page are shown."""
+        made = f"SELECT {selection.shown} FROM ({selection.sql}) AS {quote(selection.name)} {selection.sort}"
+        return self.connection.execute(made, selection.values)
 
 
 class ReadingCursor:

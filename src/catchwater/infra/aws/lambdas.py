@@ -144,7 +144,7 @@ def _triggers(plan: Plan, step: Step) -> Iterator[Call]:
                 "description": f"Batches committed in the {zone} zone wake {step.name}",
                 "bucket": places.bucket(plan, zone),
                 "logs": logs,
-                "function_arn": Raw(f"module.{called(step)}.arn"),
+                "target": {"kind": "function", "arn": Raw(f"module.{called(step)}.arn")},
                 "dead_letter_arn": Raw(f"module.{called(step)}.dead_letter.arn"),
             },
         )

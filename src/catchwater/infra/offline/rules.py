@@ -69,16 +69,12 @@ def policy(longest: int, principal: bool) -> Rule:
         found = _parsed(value)
         if not isinstance(found, dict) or len(json.dumps(found, separators=(",", ":"))) > longest:
             return False
-        statements = found.get("Statement")
-        statements = [statements] if isinstance(statements, dict) else statements
-        return (
-            found.get("Version") == "2012-10-17"
-            and bool(statements)
-            and all(_statement(one, principal) for one in statements)
-        )
+        statements = _listed(found.get("Statement"))
+        dated = found.get("Version") == "2012-10-17"
+        return dated and bool(statements) and all(_statement(one, principal) for one in statements)
 
-    says = f"a policy in JSON of at most {longest} characters: Version 2012-10-17, statements with Effect, Action as service:Action"
-    says += ", Principal" if principal else ", Resource"
+    says = f"a policy in JSON of at most {longest} characters: Version 2012-10-17, statements with Effect, Action as "
+    says += "service:Action, " + ("Principal" if principal else "Resource")
     return Rule(says, holds, '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "everything"}]}')
 
 
@@ -120,9 +116,7 @@ def eventbridge_schedule() -> Rule:
 
 def crontab() -> Rule:
     field = r"[0-9A-Za-z*,/-]+"
-    return shape(
-        rf"{field}( {field}){{4}}|every [0-9]+ (minutes|hours|mins)", "a cron line of five fields", "rate(5 minutes)"
-    )
+    return shape(rf"{field}( {field}){{4}}", "a cron line of five fields", "rate(5 minutes)")
 
 
 def memory(low_mib: int, high_mib: int) -> Rule:
@@ -160,6 +154,6 @@ def member() -> Rule:
     """Who a role is granted to on Google; never everybody but where it is said."""
     kinds = r"(serviceAccount|user|group|domain):[^ ]+@?[^ ]*|principal(Set)?://iam\.googleapis\.com/.+"
     return shape(
-        rf"{kinds}|allUsers|allAuthenticatedUsers|project(Reader|Editor|Owner|s)[^ ]*",
+        rf"{kinds}|allUsers|allAuthenticatedUsers",
         "a member such as serviceAccount:…@…",
     )

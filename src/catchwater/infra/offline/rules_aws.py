@@ -46,6 +46,10 @@ def _redrive(value: Any) -> bool:
     return set(found) >= {"deadLetterTargetArn", "maxReceiveCount"} and 1 <= int(found["maxReceiveCount"]) <= 1000
 
 
+def _minutes(value: Any) -> bool:
+    return 1 <= (value or 0) <= 10080
+
+
 def _period(value: Any) -> bool:
     return value in (10, 20, 30) or (value >= 60 and value % 60 == 0 and value <= 86400)
 
@@ -184,8 +188,7 @@ AWS: dict[str, dict[str, Rule]] = {
         "glue_version": one_of("4.0", "5.0", "5.1"),
         "worker_type": one_of("G.025X", "G.1X", "G.2X", "G.4X", "G.8X", "G.12X", "G.16X"),
         "number_of_workers": between(2, 299), "max_retries": between(0, 10),
-        "timeout": Rule("say the minutes, 1 to 10080: the default is two days", lambda value: 1 <= (value or 0) <= 10080,
-                        0, needed=True),
+        "timeout": Rule("say the minutes, 1 to 10080: the default is two days", _minutes, 0, needed=True),
         "execution_class": one_of("STANDARD", "FLEX"), "execution_property.max_concurrent_runs": between(1, 1000),
         "command.name": one_of("glueetl", "pythonshell", "gluestreaming", "glueray"),
         "command.script_location": shape(r"s3://.+", "an s3:// URL", "/script.py"),
@@ -212,8 +215,8 @@ AWS: dict[str, dict[str, Rule]] = {
     "aws_kms_key": {"deletion_window_in_days": between(7, 30), "policy": policy(32768, True)},
     "aws_kms_alias": {"name": shape(r"alias/(?!aws/)[A-Za-z0-9/_-]+", "alias/NAME", "NAME")},
     "aws_security_group": {
-        "name": shape(r"(?!sg-)[A-Za-z0-9 ._:/()#,@\[\]+=&;{}!$*-]{1,255}", "1 to 255 characters, not sg- first", "sg-1"),
-        "description": shape(r"[A-Za-z0-9 ._:/()#,@\[\]+=&;{}!$*-]{0,255}", "at most 255 plain characters", "it’s"),
+        "name": shape(r"(?!sg-)[A-Za-z0-9 ._:/()#,@\[\]+=&;{}!$*-]{1,255}", "1 to 255, not sg- first", "sg-1"),
+        "description": shape(r"[A-Za-z0-9 ._:/()#,@\[\]+=&;{}!$*-]{0,255}", "at most 255 plain letters", "a ' mark"),
     },
     "aws_vpc_endpoint": {
         "vpc_endpoint_type": one_of("Gateway", "Interface", "GatewayLoadBalancer", "Resource", "ServiceNetwork"),

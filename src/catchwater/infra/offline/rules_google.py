@@ -1,4 +1,4 @@
-"""Value rules of the Google resources that our modules make: limits and enumerations, and what the schema leaves open."""
+"""Value rules of the Google resources that our modules make: limits and enumerations, what the schema leaves open."""
 
 import json
 import re
@@ -24,6 +24,7 @@ NAME = shape(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", "1 to 63 of a-z, 0-9 and -, a l
 SERVICE = shape(r"[a-z]([a-z0-9-]{0,47}[a-z0-9])?", "1 to 49 of a-z, 0-9 and -, a letter first", "Upper_Case")
 BUCKET = shape(r"(?!goog)(?!.*google)[a-z0-9][a-z0-9_.-]{1,61}[a-z0-9]", "3 to 63 of a-z, 0-9, -, _ and .", "Upper")
 RESOURCE = shape(r"(?!goog)[A-Za-z][A-Za-z0-9_.~+%-]{2,254}", "3 to 255 characters, a letter first, not goog", "1x")
+BUILDER = shape(r"projects/[^/]+/serviceAccounts/[^@\s]+@[a-z0-9.-]+", "projects/P/serviceAccounts/E")
 TOPIC = shape(r"(projects/[^/]+/topics/)?(?!goog)[A-Za-z][A-Za-z0-9_.~+%-]{2,254}", "a topic's name or id", "1x")
 ROLE = shape(
     r"roles/[A-Za-z0-9.]+|(projects|organizations)/[^/]+/roles/[A-Za-z0-9_.]+", "a role such as roles/run.invoker"
@@ -33,7 +34,6 @@ EMAIL = shape(r"(projects/[^/]+/serviceAccounts/)?[^@\s/]+@[a-z0-9.-]+", "a serv
 TTL = Rule(
     'say it: subscriptions expire after 31 idle days unless ttl is ""', lambda value: value is not None, None, True
 )
-CONDITION = "condition.expression"
 KEY = shape(r"projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+", "a key's id", "key")
 VARIABLE = shape(r"(?!X_GOOGLE_)[A-Za-z_][A-Za-z0-9_]*", "a variable's name", "1-x")
 IMAGE = shape(r"[a-z0-9.-]+(/[\w.~-]+)+(:[\w.-]+)?(@sha256:[0-9a-f]{64})?", "an image's address", "no image!")
@@ -86,7 +86,8 @@ GOOGLE: dict[str, dict[str, Rule]] = {
         "storage_class": one_of("STANDARD", "MULTI_REGIONAL", "REGIONAL", "NEARLINE", "COLDLINE", "ARCHIVE"),
         "lifecycle_rule.action.type": one_of("Delete", "SetStorageClass", "AbortIncompleteMultipartUpload"),
         "lifecycle_rule.condition.age": between(0, 36500), "labels": LABELS,
-        "lifecycle_rule.condition.with_state": one_of("LIVE", "ARCHIVED", "ANY"), "encryption.default_kms_key_name": KEY,
+        "lifecycle_rule.condition.with_state": one_of("LIVE", "ARCHIVED", "ANY"),
+        "encryption.default_kms_key_name": KEY,
     },
     "google_storage_bucket_iam_member": _iam(bucket=BUCKET),
     "google_storage_bucket_object": {
@@ -128,7 +129,8 @@ GOOGLE: dict[str, dict[str, Rule]] = {
         "ingress": one_of("INGRESS_TRAFFIC_ALL", "INGRESS_TRAFFIC_INTERNAL_ONLY",
                           "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER", "INGRESS_TRAFFIC_NONE"),
         "template.timeout": seconds(1, 3600), "template.max_instance_request_concurrency": between(1, 1000),
-        "template.scaling.min_instance_count": between(0, 1000), "template.scaling.max_instance_count": between(1, 1000),
+        "template.scaling.min_instance_count": between(0, 1000),
+        "template.scaling.max_instance_count": between(1, 1000),
         "template.containers.resources.limits.memory": memory(128, 32768),
         "template.execution_environment": one_of("EXECUTION_ENVIRONMENT_GEN1", "EXECUTION_ENVIRONMENT_GEN2"),
     },
@@ -151,7 +153,7 @@ GOOGLE: dict[str, dict[str, Rule]] = {
         "pubsub_target.topic_name": shape(r"projects/[^/]+/topics/.+", "projects/P/topics/T", "topic"),
     },
     "google_eventarc_trigger": {
-        "name": NAME, "location": shape(r"[a-z]+-[a-z]+[0-9]{1,2}|global|eu|us", "a region, eu, us or global", "London"),
+        "name": NAME, "location": shape(r"[a-z]+-[a-z]+[0-9]{1,2}|global|eu|us", "a region, eu, us, global", "London"),
         "service_account": Rule("name the account that calls", EMAIL.holds, "nobody", needed=True),
         "destination": needed(wrong=[]), "destination.cloud_run_service.service": SERVICE,
         "matching_criteria.operator": one_of("match-path-pattern"),
@@ -160,7 +162,8 @@ GOOGLE: dict[str, dict[str, Rule]] = {
     },
     "google_bigquery_dataset": {
         "dataset_id": shape(r"[A-Za-z0-9_]{1,1024}", "letters, digits and _", "a-b"), "location": LOCATION,
-        "default_table_expiration_ms": between(3600000, 1e15), "max_time_travel_hours": between(48, 168), "labels": LABELS,
+        "default_table_expiration_ms": between(3600000, 1e15),
+        "max_time_travel_hours": between(48, 168), "labels": LABELS,
     },
     "google_bigquery_dataset_iam_member": _iam(),
     "google_bigquery_table": {
@@ -182,8 +185,7 @@ GOOGLE: dict[str, dict[str, Rule]] = {
     "google_secret_manager_secret_iam_member": _iam(),
     "google_cloudbuild_trigger": {
         "name": shape(r"[A-Za-z0-9]([A-Za-z0-9-]{0,62}[A-Za-z0-9])?", "1 to 64 letters, digits and -", "a_b"),
-        "service_account": Rule("name the account that builds, by its id",
-                                shape(r"projects/[^/]+/serviceAccounts/[^@\s]+@[a-z0-9.-]+", "").holds, "nobody", needed=True),
+        "service_account": Rule("name the account that builds, by its id", BUILDER.holds, "nobody", needed=True),
         "github.push.branch": shape(r"\^?[\w./*()|\\-]+\$?", "a pattern of branches", ""),
     },
     "google_iam_workload_identity_pool": {

@@ -145,6 +145,7 @@ SHAPES: dict[str, dict[str, str]] = {
     "aws_glue_job": {"arn": "arn:aws:glue:{region}:{account}:job/{name}", "id": "{name}"},
     "aws_glue_trigger": {"arn": "arn:aws:glue:{region}:{account}:trigger/{name}", "id": "{name}"},
     "aws_security_group": {"id": "sg-{hash}", "arn": "arn:aws:ec2:{region}:{account}:security-group/sg-{hash}"},
+    "aws_vpc": {"cidr_block": "10.0.0.0/16"},
     "aws_vpc_endpoint": {"id": "vpce-{hash}"},
     "google_service_account": {
         "email": "{name}@{project}.iam.gserviceaccount.com",

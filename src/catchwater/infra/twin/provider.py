@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from catchwater.infra.offline.protocol import Problem, Values
+from catchwater.infra.offline.bindings import Schema
+from catchwater.infra.offline.protocol import Problem, Values, nested, unknown
 from catchwater.infra.offline.provider import Provider
 from catchwater.infra.twin.emulator import Emulator, Login
 from catchwater.infra.twin.environment import TwinFailed
@@ -51,7 +52,9 @@ class TwinProvider(Provider):
         said = self.kind(type_name).put(self, given, prior)
         with self._lock:
             self.ignored.setdefault(type_name, set()).update(ignored(config, given.used))
-        return {"region": self.region, **said}
+        schema = self.resources[type_name]["block"]
+        inner = nested(schema, planned, unsaid)
+        return {"region": self.region, **{name: inner[name] for name in schema.get("block_types", {})}, **said}
 
     def read(self, type_name: str, state: Values) -> Values | None:
         said = self.kind(type_name).read(self, state)
@@ -67,6 +70,16 @@ class TwinProvider(Provider):
     def validate(self, type_name: str, config: Values) -> list[Problem]:
         self.kind(type_name)
         return super().validate(type_name, config)
+
+
+def unsaid(schema: Schema, values: Values) -> Values:
+    """A block whose computed arguments nobody set: empty values, so that they are known the next time."""
+    kinds = {name: one["type"] for name, one in schema.get("attributes", {}).items()}
+    plain = {name: _EMPTY.get(str(kinds.get(name))) if unknown(value) else value for name, value in values.items()}
+    return nested(schema, plain, unsaid)
+
+
+_EMPTY = {"string": "", "number": 0, "bool": False}
 
 
 def merged(held: Any, said: Any) -> Any:

@@ -2,7 +2,7 @@
 # nothing else (a prefix, since EventBridge refuses patterns with many wildcards as too complex).
 
 locals {
-  to_function = var.function_arn != null
+  to_function = var.target.kind == "function"
 }
 
 resource "aws_cloudwatch_event_rule" "this" {
@@ -21,7 +21,7 @@ resource "aws_cloudwatch_event_rule" "this" {
 
 resource "aws_cloudwatch_event_target" "this" {
   rule     = aws_cloudwatch_event_rule.this.name
-  arn      = local.to_function ? var.function_arn : var.workflow_arn
+  arn      = var.target.arn
   role_arn = local.to_function ? null : aws_iam_role.notify[0].arn
 
   retry_policy {
@@ -38,7 +38,7 @@ resource "aws_lambda_permission" "this" {
   count         = local.to_function ? 1 : 0
   statement_id  = var.name
   action        = "lambda:InvokeFunction"
-  function_name = split(":", var.function_arn)[6]
+  function_name = split(":", var.target.arn)[6]
   principal     = "events.amazonaws.com"
   source_arn    = aws_cloudwatch_event_rule.this.arn
 }
@@ -65,6 +65,6 @@ resource "aws_iam_role_policy" "notify" {
 
   policy = jsonencode({
     Version   = "2012-10-17"
-    Statement = [{ Sid = "Notify", Effect = "Allow", Action = ["glue:NotifyEvent"], Resource = [var.workflow_arn] }]
+    Statement = [{ Sid = "Notify", Effect = "Allow", Action = ["glue:NotifyEvent"], Resource = [var.target.arn] }]
   })
 }

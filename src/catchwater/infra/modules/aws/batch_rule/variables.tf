@@ -38,30 +38,21 @@ variable "logs" {
   }
 }
 
-variable "function_arn" {
-  description = "ARN of the function that is woken; null where a Glue workflow is."
-  type        = string
-  default     = null
+variable "target" {
+  description = "What is woken: kind function or workflow (of Glue), and its ARN."
+  type = object({
+    kind = string
+    arn  = string
+  })
 
   validation {
-    condition     = var.function_arn == null || can(regex("^arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:function:.+$", var.function_arn))
-    error_message = "That isn't the ARN of a function."
-  }
-}
-
-variable "workflow_arn" {
-  description = "ARN of the Glue workflow that is notified; null where a function is woken."
-  type        = string
-  default     = null
-
-  validation {
-    condition     = (var.workflow_arn == null) != (var.function_arn == null)
-    error_message = "A rule wakes either a function or a Glue workflow: name one of the two."
+    condition     = contains(["function", "workflow"], var.target.kind)
+    error_message = "A rule wakes a function or a workflow."
   }
 
   validation {
-    condition     = var.workflow_arn == null || can(regex("^arn:aws[a-z-]*:glue:[a-z0-9-]+:[0-9]{12}:workflow/.+$", var.workflow_arn))
-    error_message = "That isn't the ARN of a Glue workflow."
+    condition     = can(regex("^arn:aws[a-z-]*:(lambda|glue):[a-z0-9-]+:[0-9]{12}:(function:|workflow/).+$", var.target.arn))
+    error_message = "That is neither the ARN of a function nor that of a Glue workflow."
   }
 }
 

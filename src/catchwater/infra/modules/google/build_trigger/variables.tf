@@ -8,6 +8,15 @@ variable "name" {
   }
 }
 
+variable "location" {
+  description = "The region, such as europe-west2."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z]+-[a-z]+[0-9]$", var.location))
+    error_message = "A region such as europe-west2."
+  }
+}
 
 variable "purpose" {
   description = "What is built, shown as the trigger's description."
