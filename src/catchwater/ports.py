@@ -251,11 +251,11 @@ class Warehouse(Protocol):
 
 @dataclass(frozen=True)
 class Selection:
-    """Rows of one table and how they are shown: `SELECT shown FROM (sql) AS name`.
+    """Rows of one table and how they are shown.
 
-    `sql` is a plain SELECT of `columns` (with `?` for each of `values`) that the warehouse runs wherever it is;
-    `shown` are expressions over these columns, in DuckDB's SQL. The rows come in the order of `sql`, and within it
-    `sort` is its ORDER BY.
+    `sql` is a plain SELECT of `columns`, with `?` for each of `values`; `sort` its ORDER BY and `cut` its LIMIT and
+    OFFSET (each may be empty): these the warehouse runs wherever it is. `shown` are expressions over the columns of
+    `name`, in DuckDB's SQL.
     """
 
     sql: str
@@ -264,6 +264,7 @@ class Selection:
     shown: str
     name: str
     sort: str = ""
+    cut: str = ""
 
 
 class Reading(Protocol):

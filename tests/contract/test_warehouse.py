@@ -10,9 +10,9 @@ import pytest
 from catchwater.errors import ChainBroken, Corrupt, UseError, WarehouseError
 from catchwater.ports import LoadBatch
 from catchwater.project.tables import Reference
-from tests.support.loads import Chain, House, columns, history, house, model, postgres18
+from tests.support.loads import Chain, House, bqemulator, columns, history, house, model, postgres18
 
-__all__ = ["house", "postgres18"]
+__all__ = ["bqemulator", "house", "postgres18"]
 
 T = model("t", {"id": "INTEGER", "v": "VARCHAR"})
 

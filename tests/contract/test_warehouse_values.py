@@ -10,9 +10,9 @@ from catchwater.errors import WarehouseError
 from catchwater.plan.plan import Model
 from catchwater.ports import Loaded
 from catchwater.project.names import quote
-from tests.support.loads import House, house, model, postgres18
+from tests.support.loads import House, bqemulator, house, model, postgres18
 
-__all__ = ["house", "postgres18"]
+__all__ = ["bqemulator", "house", "postgres18"]
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """Google's services under test: emulators started for real, with what each test keeps to itself."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -15,11 +14,11 @@ from tests.support.emulators import emulator
 PROJECT = "catchwater-tests"
 
 
-def storage_variables(answer: dict[str, str]) -> dict[str, str]:
+def storage_variables(answer: Mapping[str, str]) -> dict[str, str]:
     return {"STORAGE_EMULATOR_HOST": answer["endpoint"], "GOOGLE_CLOUD_PROJECT": PROJECT}
 
 
-def bigquery_variables(answer: dict[str, str]) -> dict[str, str]:
+def bigquery_variables(answer: Mapping[str, str]) -> dict[str, str]:
     return {
         "BIGQUERY_EMULATOR_HOST": answer["endpoint"],
         "BIGQUERY_STORAGE_EMULATOR_HOST": answer["storage"],
@@ -27,14 +26,14 @@ def bigquery_variables(answer: dict[str, str]) -> dict[str, str]:
     }
 
 
-def make_gcs_bucket(answer: dict[str, str], name: str) -> None:
+def make_gcs_bucket(answer: Mapping[str, str], name: str) -> None:
     options = {"api_endpoint": answer["endpoint"]}
     client = storage.Client(PROJECT, AnonymousCredentials(), client_options=options)
     client.create_bucket(name)
     client.close()
 
 
-def bigquery_client(answer: dict[str, str]) -> Any:
+def bigquery_client(answer: Mapping[str, str]) -> Any:
     options = {"api_endpoint": answer["endpoint"]}
     return bigquery.Client(PROJECT, AnonymousCredentials(), client_options=options)
 
@@ -60,7 +59,7 @@ def bqemulator() -> Iterator[dict[str, str]]:
         yield answer
 
 
-def make_dataset(answer: dict[str, str], folder: Path) -> str:
+def make_dataset(answer: Mapping[str, str]) -> str:
     """A new dataset of the test's own; its name."""
     name = f"d_{uuid4().hex[:12]}"
     client = bigquery_client(answer)

@@ -11,16 +11,19 @@ from uuid import uuid4
 import duckdb
 import pytest
 
+from catchwater.adapters.warehouses.bigquery import BigqueryWarehouse
 from catchwater.adapters.warehouses.duckdb import DuckdbWarehouse
 from catchwater.adapters.warehouses.postgres import PostgresWarehouse
 from catchwater.plan.plan import Model, Read
 from catchwater.ports import LoadBatch, Loaded, Settings, Version, Warehouse
 from catchwater.project.names import literal, quote
+from catchwater.project.schema import BigqueryWarehouse as BigquerySpec
 from catchwater.project.schema import PostgresWarehouse as Spec
 from catchwater.project.tables import Column
+from tests.support.google import bigquery_variables, bqemulator, make_dataset
 from tests.support.postgres import Database, database, postgres18
 
-__all__ = ["house", "postgres18"]
+__all__ = ["bqemulator", "house", "postgres18"]
 
 TAIL = ("_op", "_at")
 KEYLESS = ("_version", "_occurrence")
@@ -82,17 +85,25 @@ class Chain:
 class House:
     """One kind of warehouse in a folder; `open` gives a new handle on the same rows."""
 
-    def __init__(self, kind: str, folder: Path, db: Database | None) -> None:
+    def __init__(
+        self, kind: str, folder: Path, db: Database | None, bigquery: Mapping[str, str] | None = None
+    ) -> None:
         self.kind, self.folder, self.db = kind, folder, db
+        self.variables = bigquery_variables(bigquery) if bigquery else {}
+        self.dataset = make_dataset(bigquery) if bigquery else ""
         self.opened: list[Warehouse] = []
         self.logs: dict[str, Chain] = {}
         self.warehouse = self.open()
 
     def open(self, **options: Any) -> Warehouse:
-        settings = Settings(self.folder, self.folder / ".catchwater", "local", lambda text: text)
+        state = self.folder / ".catchwater"
+        settings = Settings(self.folder, state, "local", lambda text: text, variables=self.variables)
         options = {"patience": 5.0, **options}
-        if self.db is None:
-            made: Warehouse = DuckdbWarehouse("duckdb", None, settings, **options)
+        if self.dataset:
+            bigquery = BigquerySpec(kind="bigquery", dataset=self.dataset)
+            made: Warehouse = BigqueryWarehouse("bigquery", bigquery, settings, **options)
+        elif self.db is None:
+            made = DuckdbWarehouse("duckdb", None, settings, **options)
         else:
             spec = Spec(kind="postgres", url=self.db.url(), schema="public")
             made = PostgresWarehouse("postgres", spec, settings, **options)
@@ -131,7 +142,7 @@ class House:
             self.db.close()
 
 
-@pytest.fixture(params=["duckdb", "postgres"])
+@pytest.fixture(params=["duckdb", "postgres", "bigquery"])
 def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
     """The same test on every kind of warehouse."""
     with opened(request.param, tmp_path, request) as made:
@@ -141,7 +152,8 @@ def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
 @contextmanager
 def opened(kind: str, folder: Path, request: pytest.FixtureRequest) -> Iterator[House]:
     db = database(request.getfixturevalue("postgres18")) if kind == "postgres" else None
-    made = House(kind, folder, db)
+    emulated = request.getfixturevalue("bqemulator") if kind == "bigquery" else None
+    made = House(kind, folder, db, emulated)
     try:
         yield made
     finally:

@@ -14,6 +14,7 @@ import duckdb
 import httpx
 import uvicorn
 
+from catchwater.adapters.warehouses.reading import OpenReading
 from catchwater.plan.plan import Model, Plan, Read, SourcePlan, Trigger
 from catchwater.ports import Version
 from catchwater.project.names import quote
@@ -22,12 +23,6 @@ from catchwater.serve.access import Access, Keys
 from catchwater.serve.api import create_app
 
 SECRET = b"it's a secret to everybody"
-
-
-@dataclass
-class Held:
-    version: Version
-    connection: Any
 
 
 class House:
@@ -51,13 +46,13 @@ class House:
         return Version(self.number) if self.number else None
 
     @contextmanager
-    def read(self) -> Iterator[Held]:
+    def read(self) -> Iterator[OpenReading]:
         with self._lock:
             number, cursor = self.number, self.root.cursor()
             self.readers += 1
         try:
             cursor.execute(f"USE v{number}")
-            yield Held(Version(number), cursor)
+            yield OpenReading(Version(number), cursor)
         finally:
             cursor.close()
             with self._lock:

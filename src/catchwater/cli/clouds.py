@@ -62,4 +62,22 @@ def _held(path: Path) -> bytes | None:
     return path.read_bytes() if path.is_file() else None
 
 
-COMMANDS = {"build": build}
+def package(project: ProjectFolder = Path(), env: CloudEnv = "", as_json: Json = False) -> None:
+    """Write the archives of an environment's functions under infra/ENV/artifacts: the same bytes each time."""
+    from catchwater.infra.package import package as packaged
+    from catchwater.runtimes.planning import open_project, plan_project
+
+    plan = plan_project(open_project(project, named(env))).plan
+    if not plan.clouds:
+        raise UseError(f"{env} is in no cloud", next_step="give it `aws:` or `google:` in catchwater.yml")
+    made = [(str(path), path.stat().st_size) for path in packaged(plan, project)]
+    if as_json:
+        emit({"archives": [{"path": path, "bytes": size} for path, size in made]})
+        return
+    for path, size in made:
+        typer.echo(f"{path}: {size / 1e6:.1f} MB")
+    if not made:
+        typer.echo(f"{env} has no function that runs from an archive")
+
+
+COMMANDS = {"build": build, "package": package}

@@ -18,6 +18,7 @@ PYTHON = "3.11"
 PLATFORM = "x86_64"
 GLIBC = (2, 34)  # of Amazon Linux 2023
 MOST = 250 << 20  # bytes, unzipped: what Lambda takes
+LAMBDA = "artifacts/catchwater-lambda.zip"  # under infra/<environment>
 HANDLER = "catchwater.runtimes.aws_lambda.handler"
 _TIME = (1980, 1, 1, 0, 0, 0)
 _DATA = frozenset({"lambda", "secretsmanager", "sns", "sqs", "sts"})  # services that a handler calls through boto3
@@ -40,6 +41,14 @@ def extras_of(plan: Plan) -> tuple[str, ...]:
     if any(step.stage == "load" for step in steps):
         found |= {{"postgres": "postgres", "bigquery": "google"}.get(str(plan.warehouse["kind"]), "aws")}
     return tuple(sorted(found))
+
+
+def package(plan: Plan, folder: Path) -> tuple[Path, ...]:
+    """Write the archives that the roots of a plan ask for, under the project's `folder`; returns their paths."""
+    made = []
+    if any(step.place == "aws" and step.compute == "lambda" for step in plan.steps):
+        made.append(lambda_zip(folder / "infra" / plan.environment / LAMBDA, extras_of(plan)))
+    return tuple(made)
 
 
 def lambda_zip(out: Path, extras: Sequence[str] = ("aws", "postgres"), python: str = PYTHON) -> Path:

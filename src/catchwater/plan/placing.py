@@ -47,7 +47,8 @@ def _unplaced(step: Step, project: Project, place: str) -> str:
     if step.stage == "load" and project.warehouse.kind == "duckdb":
         return "a DuckDB warehouse is a file of one machine: the processed zone is what the cloud holds"
     if step.name == "serve:console":
-        return "the API's service shows the console as well" if project.serve.api else "nothing is served"
+        shown = project.serve.api and place == "google"
+        return "the API's service shows the console as well" if shown else "the console is shown by `catchwater up`"
     if step.name == "serve:api" and place == "aws" and not receives(project):
         return "the API runs on Cloud Run or on one machine: declare google and place: {serve: google}"
     return ""

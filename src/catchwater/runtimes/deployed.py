@@ -98,7 +98,8 @@ def _config(environ: Mapping[str, str]) -> Config:
     except NotFound as error:
         raise NotFound("no plan was applied", where="_config/plan.json", next_step="apply the storage root") from error
     plan = _parsed(body, hashlib.sha256(body).hexdigest())
-    files = {name: zone.read(f"_config/files/{name}") for name in files_of(plan)}
+    wanted = files_of(plan) if environ.get("CATCHWATER_STEP", "").startswith(("ingest:", "serve:")) else ()
+    files = {name: zone.read(f"_config/files/{name}") for name in wanted}
     whole = hashlib.sha256(b"".join([body, *(name.encode() + files[name] for name in sorted(files))]))
     return Config(plan, files, whole.hexdigest())
 

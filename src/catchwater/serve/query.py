@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from catchwater.ports import Selection
 from catchwater.project.names import quote
 from catchwater.project.tables import Column
 from catchwater.serve.catalog import Exposed
@@ -25,11 +26,9 @@ Render = Callable[[tuple[Column, ...]], str]
 
 @dataclass(frozen=True)
 class Page:
-    """`sql` gives the rendered columns, then (for a page of a keyed table) each sort value as text."""
+    """`selection` shows the rendered columns, then (for a page of a keyed table) each sort value as text."""
 
-    sql: str
-    values: tuple[Any, ...]
-    sorted_by: tuple[Order, ...]
+    selection: Selection
     offset: int | None
 
 
@@ -54,16 +53,14 @@ def page(table: Exposed, asked: Asked, render: Render, state: Sequence[Any] | in
         where.append(sql)
         values += more
     marks = [f"CAST({quote(o.column.name)} AS VARCHAR)" for o in order] if table.key and asked.limit else []
-    parts = [f"FROM {table.relation}"]
+    columns = (*asked.columns, *(o.column for o in order if o.column not in asked.columns))
+    sql = f"SELECT {', '.join(quote(c.name) for c in columns)} FROM {table.relation}"
     if where:
-        parts.append("WHERE " + " AND ".join(f"({one})" for one in where))
+        sql += " WHERE " + " AND ".join(f"({one})" for one in where)
+    shown = ", ".join([render(asked.columns), *marks])
     sort = "ORDER BY " + ", ".join(one.sql for one in order) if order else ""
-    if asked.limit is not None:
-        # the rows of the page first, and only those are rendered
-        cut = f"LIMIT {asked.limit + 1}" + (f" OFFSET {offset}" if offset else "")
-        parts = ["FROM (SELECT *", *parts, sort, cut, f") AS {quote(table.name)}"]
-    sql = " ".join([f"SELECT {', '.join([render(asked.columns), *marks])}", *parts, sort])
-    return Page(sql, tuple(values), order, offset)
+    cut = "" if asked.limit is None else f"LIMIT {asked.limit + 1}" + (f" OFFSET {offset}" if offset else "")
+    return Page(Selection(sql, tuple(values), columns, shown, table.name, sort, cut), offset)
 
 
 def _after(order: Sequence[Order], last: Sequence[str | None]) -> tuple[str, list[str | None]]:

@@ -135,14 +135,14 @@ def where(url: str) -> str:
 def _asked(call: str, url: str, variables: Mapping[str, str], **arguments: Any) -> Any:
     """Raises SourceRefused, SourceUnreachable, SourceBusy, SourceError."""
     asked = getattr(client("sqs", variables), call)
-    from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
+    from botocore import exceptions as botocore
 
     try:
         return asked(QueueUrl=url, **arguments)
-    except (ConnectionError, HTTPClientError) as error:
+    except (botocore.ConnectionError, botocore.HTTPClientError) as error:
         step = "check the network between here and SQS (in a VPC: an endpoint for sqs)"
         raise SourceUnreachable(f"no answer: {code(error)}", where=where(url), next_step=step) from error
-    except (ClientError, BotoCoreError) as error:
+    except (botocore.ClientError, botocore.BotoCoreError) as error:
         raise _refused(error, call, url) from error
 
 

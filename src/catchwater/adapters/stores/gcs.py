@@ -191,7 +191,8 @@ def _client(endpoint: str, project: str | None, where: str) -> Any:
     try:
         if endpoint:
             options = {"api_endpoint": endpoint}
-            return Client(project or "emulated", AnonymousCredentials(), client_options=options)
+            login = AnonymousCredentials()  # type: ignore[no-untyped-call]
+            return Client(project or "emulated", login, client_options=options)
         return Client(project)
     except (GoogleAuthError, OSError) as error:  # OSError: no project can be found
         raise _no_login(error, where) from error
@@ -201,7 +202,7 @@ def _no_login(error: Exception, where: str) -> LakeError:
     return LakeError(
         f"no login for Cloud Storage: {type(error).__name__}",
         where=where,
-        next_step="set GOOGLE_CLOUD_PROJECT and GOOGLE_APPLICATION_CREDENTIALS, or gcloud auth application-default login",
+        next_step="set GOOGLE_CLOUD_PROJECT, and GOOGLE_APPLICATION_CREDENTIALS or gcloud auth application-default login",
     )
 
 

@@ -19,7 +19,8 @@ class BigqueryWarehouse:
     """Tables in one dataset; those that exist with the declared columns are adopted.
 
     GOOGLE_CLOUD_PROJECT, CATCHWATER_GOOGLE_FEDERATION and BIGQUERY_EMULATOR_HOST are read from the settings'
-    variables. `patience`: how long a load whose end nobody told is asked for, in seconds. What `version` says may be FRESH seconds old; what `read` says is not.
+    variables. `patience`: how long a load whose end nobody told is asked for, in seconds. What `version` says may be
+    FRESH seconds old; what `read` says is not.
     """
 
     def __init__(self, name: str, spec: Spec, settings: Settings, *, patience: float = 30.0) -> None:
@@ -59,7 +60,7 @@ class BigqueryWarehouse:
     def close(self) -> None:
         with self._opening:
             if self._at is not None:
-                self._at.client.close()
+                self._at.client.close()  # type: ignore[no-untyped-call]
             self._at = self._known = None
 
     def _now(self) -> tuple[Version | None, dict[str, dict[str, str]]]:
@@ -74,7 +75,7 @@ class BigqueryWarehouse:
         for name, told in found.models.items():
             for table in (name, told["current"]):
                 if table:
-                    columns[table] = {column: kind for column, kind in told["columns"]}
+                    columns[table] = dict(told["columns"])
         return now, columns
 
     def _place(self) -> Place:

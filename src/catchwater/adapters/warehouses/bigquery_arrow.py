@@ -58,7 +58,8 @@ def _storage(at: Place) -> Any:
     except ImportError as error:
         raise MissingExtra("google-cloud-bigquery-storage", "google") from error
     if not at.storage:
-        return BigQueryReadClient(credentials=at.client._credentials)
+        return BigQueryReadClient(credentials=at.client._credentials)  # type: ignore[no-untyped-call]
     import grpc
 
-    return BigQueryReadClient(transport=BigQueryReadGrpcTransport(channel=grpc.insecure_channel(at.storage)))
+    transport = BigQueryReadGrpcTransport(channel=grpc.insecure_channel(at.storage))
+    return BigQueryReadClient(transport=transport)  # type: ignore[no-untyped-call]

@@ -94,7 +94,9 @@ def refused(at: Place, error: BaseException, what: str = "") -> WarehouseError |
         said = "another load is writing" if "predecessor" in text else text
         return WarehouseBusy(said, where=where, next_step="wait for the other load, then catchwater run")
     step = next((step for status, step in _STEPS if status == code), "catchwater run")
-    return WarehouseError(text if isinstance(code, int) else f"BigQuery doesn't answer: {text}", where=where, next_step=step)
+    return WarehouseError(
+        text if isinstance(code, int) else f"BigQuery doesn't answer: {text}", where=where, next_step=step
+    )
 
 
 def place(dataset: str, settings: Settings) -> Place:
@@ -134,8 +136,8 @@ def _client(variables: Mapping[str, str], project: str) -> "Client":
             login = AnonymousCredentials()  # type: ignore[no-untyped-call]
             return Client(project or "emulated", login, client_options={"api_endpoint": endpoint})
         if federation:
-            login, _ = google.auth.load_credentials_from_dict(json.loads(federation), scopes=_SCOPES)
-            return Client(project or None, login)
+            found = google.auth.load_credentials_from_dict(json.loads(federation), scopes=_SCOPES)  # type: ignore[no-untyped-call]
+            return Client(project or None, found[0])
         return Client(project or None)
     except (GoogleAuthError, OSError, ValueError) as error:
         raise WarehouseError(

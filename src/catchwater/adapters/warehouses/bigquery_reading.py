@@ -41,7 +41,8 @@ class BigqueryReading:
     def select(self, selection: Selection) -> "duckdb.DuckDBPyConnection":
         """BigQuery picks the rows; how they are shown is DuckDB's."""
         floats = bigquery_sql.floats(selection.columns)
-        reader = self._cursor.pushed(selection.sql, selection.values, floats)
+        rows = f"{selection.sql} {selection.sort} {selection.cut}"
+        reader = self._cursor.pushed(rows, selection.values, floats)
         local = self._cursor.local
         local.register(_ROWS, reader)
         casts = ", ".join(f"CAST({quote(c.name)} AS {_type(c)}) AS {quote(c.name)}" for c in selection.columns)
@@ -148,7 +149,9 @@ class BigqueryCursor:
         if _CATALOG.match(text):
             left = self._described(text)
         elif self._reads(text):
-            floats = [c for columns in self._tables.values() for c, kind in columns.items() if kind in ("FLOAT", "DOUBLE")]
+            floats = [
+                c for columns in self._tables.values() for c, kind in columns.items() if kind in ("FLOAT", "DOUBLE")
+            ]
             self.local.register(_ROWS, self.pushed(text, values, floats))
             left, values = f"SELECT * FROM {_ROWS}", []
         if run:

@@ -69,7 +69,9 @@ class BigquerySession:
             self._held[model.name] = GENESIS
         for model in models:
             table = table_of(model)
-            self._names |= {name for name in (model.name, stored(table), table.current, f"{MARKER}{model.name}") if name}
+            self._names |= {
+                name for name in (model.name, stored(table), table.current, f"{MARKER}{model.name}") if name
+            }
             self._models[model.name] = ddl.kept(model, model.name in work.ours)
 
     def retire(self, keep: Collection[str]) -> None:
@@ -132,7 +134,7 @@ class BigquerySession:
         sql = script(list(self._work.moves.values()), self._work.statements(), publish)
         if len(sql) > LARGEST:
             raise WarehouseError(
-                f"a load of {len(self._models)} models is a script of {len(sql)} characters, and BigQuery takes a million",
+                f"this load is a script of {len(sql)} characters, and BigQuery takes a million",
                 where=self._place.where,
                 next_step="split the project's models over two datasets",
             )
@@ -208,7 +210,7 @@ class BigquerySession:
         for merge in self._work.merges:
             with suppress(Exception):
                 self._place.client.delete_table(
-                    ".".join((*self._path, merge.stage)), not_found_ok=True, retry=None, timeout=10.0
+                    ".".join((*self._path, merge.stage)), not_found_ok=True, timeout=10.0
                 )
 
 

@@ -36,7 +36,9 @@ def parse(sql: str) -> "exp.Expr":
     try:
         found = [one for one in sqlglot.parse(sql, dialect="duckdb") if one is not None]
     except SqlglotError as error:
-        raise UseError(f"this can't be written in BigQuery's SQL: {error}", next_step="write a plainer SELECT") from error
+        raise UseError(
+            f"this can't be written in BigQuery's SQL: {error}", next_step="write a plainer SELECT"
+        ) from error
     if len(found) != 1 or not isinstance(found[0], exp.Query) or found[0].find(exp.Pivot):
         raise UseError("this can't be written in BigQuery's SQL", next_step="write one plain SELECT over the tables")
     return found[0]
@@ -71,9 +73,7 @@ def qualify(tree: "exp.Expr", path: tuple[str, str], known: Mapping[str, Types])
         table.set("catalog", exp.to_identifier(path[0], quoted=True))
 
 
-def asked(
-    tree: "exp.Expr", values: Sequence[Any], floats: Sequence[str], con: "duckdb.DuckDBPyConnection"
-) -> Asked:
+def asked(tree: "exp.Expr", values: Sequence[Any], floats: Sequence[str], con: "duckdb.DuckDBPyConnection") -> Asked:
     """`floats` are the columns whose NaN is to be DuckDB's; `con` casts the values as DuckDB does.
 
     Raises UseError for what BigQuery has no words for.
@@ -93,7 +93,9 @@ def asked(
     try:
         sql = tree.sql(dialect="bigquery", unsupported_level=ErrorLevel.RAISE)
     except SqlglotError as error:
-        raise UseError(f"this can't be written in BigQuery's SQL: {error}", next_step="write a plainer SELECT") from error
+        raise UseError(
+            f"this can't be written in BigQuery's SQL: {error}", next_step="write a plainer SELECT"
+        ) from error
     return Asked(sql, tuple(parameters))
 
 
@@ -115,7 +117,9 @@ def _placed(node: "exp.Expr", values: Any, parameters: list[tuple[str, str | Non
 
 
 def _typed(value: Any, kind: str, con: "duckdb.DuckDBPyConnection") -> tuple[str, str | None]:
-    kind = {"TIMESTAMPTZ": "TIMESTAMP WITH TIME ZONE", "TEXT": "VARCHAR", "INT": "INTEGER", "REAL": "FLOAT"}.get(kind, kind)
+    kind = {"TIMESTAMPTZ": "TIMESTAMP WITH TIME ZONE", "TEXT": "VARCHAR", "INT": "INTEGER", "REAL": "FLOAT"}.get(
+        kind, kind
+    )
     type_ = held("the value", Column("?", kind)).type.partition("(")[0]
     if value is None:
         return type_, None
@@ -136,7 +140,8 @@ def _like(node: "exp.Expr") -> "exp.Expr":
         return node
     if node.expression.name != "\\":
         raise UseError("LIKE … ESCAPE takes a backslash only on BigQuery", next_step="write ESCAPE '\\'")
-    return node.this
+    like: exp.Expr = node.this
+    return like
 
 
 def _is_nan(column: "exp.Expr") -> "exp.Expr":

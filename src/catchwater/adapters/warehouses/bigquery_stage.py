@@ -46,9 +46,7 @@ def write(table: Table, batches: Sequence[LoadBatch], file: Path) -> int:
         con.execute("SET TimeZone = 'UTC'")
         source = changes.select(con, table, batches)
         try:
-            con.execute(
-                f"COPY (SELECT {values}, {REMOVED} FROM ({source})) TO {literal(str(file))} (FORMAT parquet)"
-            )
+            con.execute(f"COPY (SELECT {values}, {REMOVED} FROM ({source})) TO {literal(str(file))} (FORMAT parquet)")
             _check_years(con, table, file)
             found = con.execute(
                 f"SELECT count(*) FILTER (WHERE NOT {REMOVED}) FROM read_parquet({literal(str(file))})"
@@ -88,14 +86,15 @@ def _settings(folder: Path) -> dict[str, str | bool | int | float | list[str]]:
 
 def _job(at: Place, table: Table, name: str, file: Path) -> None:
     """Replaces whatever stands under the name. Raises google.api_core's errors."""
-    from google.cloud.bigquery import LoadJobConfig, SchemaField, Table as Remote
+    from google.cloud.bigquery import LoadJobConfig, SchemaField
+    from google.cloud.bigquery import Table as Remote
 
     fields = [SchemaField(c.name, held(stored(table), c).staged) for c in table.stored]
     fields.append(SchemaField(REMOVED, "BOOL"))
     target = f"{at.project}.{at.dataset}.{name}"
     made: Any = Remote(target, schema=fields)
     made.expires = datetime.now(UTC) + KEPT
-    at.client.create_table(made, exists_ok=True, retry=None, timeout=60.0)
+    at.client.create_table(made, exists_ok=True, timeout=60.0)
     config = LoadJobConfig(source_format="PARQUET", schema=fields, write_disposition="WRITE_TRUNCATE")
     with file.open("rb") as data:
         job = at.client.load_table_from_file(

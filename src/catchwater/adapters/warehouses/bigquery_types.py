@@ -10,7 +10,7 @@ from catchwater.project.tables import Column
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TAKEN = ("_table_", "_file_", "_partition", "_row_timestamp", "__root__", "_colidentifier", "_change_")
-_INTEGERS = {name: "BIGINT" for name in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")}
+_INTEGERS = dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"), "BIGINT")
 _SAME = {
     "BOOLEAN": ("BOOL", "BOOLEAN"), "FLOAT": ("FLOAT64", "DOUBLE"), "DOUBLE": ("FLOAT64", "DOUBLE"),
     "VARCHAR": ("STRING", "VARCHAR"), "UUID": ("STRING", "VARCHAR"), "JSON": ("STRING", "VARCHAR"),

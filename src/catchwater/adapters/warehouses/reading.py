@@ -31,8 +31,9 @@ class OpenReading:
     connection: "duckdb.DuckDBPyConnection"
 
     def select(self, selection: Selection) -> "duckdb.DuckDBPyConnection":
-        """One statement, so that only the columns asked for are read, and only the rows of a page are shown."""
-        made = f"SELECT {selection.shown} FROM ({selection.sql}) AS {quote(selection.name)} {selection.sort}"
+        """One statement, in which only the rows of a page are shown."""
+        rows = f"{selection.sql} {selection.sort} {selection.cut}" if selection.cut else selection.sql
+        made = f"SELECT {selection.shown} FROM ({rows}) AS {quote(selection.name)} {selection.sort}"
         return self.connection.execute(made, selection.values)
 
 

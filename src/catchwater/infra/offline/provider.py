@@ -64,6 +64,10 @@ class Provider:
         """What the schema can't say of a resource's arguments."""
         return values.problems(type_name, config)
 
+    def validate_data(self, type_name: str, config: Values) -> list[Problem]:
+        """The same of a data source's arguments."""
+        return values.problems(f"data.{type_name}", config)
+
     # What Terraform asks.
 
     def place(self) -> answers.Place:
@@ -83,7 +87,9 @@ class Provider:
         return made, [(name,) for name in changed if name in tables.force_new(type_name)]
 
     def _changed(self, type_name: str, prior: Values, proposed: Values) -> Values:
-        made = nested(self.resources[type_name]["block"], proposed, planned)
+        blocks = self.resources[type_name]["block"].get("block_types", {})
+        moved = {name: one for name, one in blocks.items() if proposed.get(name) != prior.get(name)}
+        made = nested({"block_types": moved}, proposed, planned)
         for labels, computed in _LABELS.items():
             if labels in made and made[labels] != prior.get(labels):
                 made |= {name: UNKNOWN for name in computed if name in made}

@@ -84,7 +84,7 @@ class Servicer(rpc.ProviderServicer):
 
     @_told(pb.ValidateDataResourceConfig.Response)
     def ValidateDataResourceConfig(self, request: Any) -> Any:  # noqa: N802
-        problems = self.provider.validate(f"data.{request.type_name}", decoded(request.config))
+        problems = self.provider.validate_data(request.type_name, decoded(request.config))
         return diagnose(pb.ValidateDataResourceConfig.Response(), problems, f"{request.type_name}: wrong value")
 
     @_told(pb.UpgradeResourceState.Response)

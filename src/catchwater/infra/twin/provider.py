@@ -75,11 +75,14 @@ class TwinProvider(Provider):
 def unsaid(schema: Schema, values: Values) -> Values:
     """A block whose computed arguments nobody set: empty values, so that they are known the next time."""
     kinds = {name: one["type"] for name, one in schema.get("attributes", {}).items()}
-    plain = {name: _EMPTY.get(str(kinds.get(name))) if unknown(value) else value for name, value in values.items()}
+    plain = {name: _empty(kinds.get(name)) if unknown(value) else value for name, value in values.items()}
     return nested(schema, plain, unsaid)
 
 
-_EMPTY = {"string": "", "number": 0, "bool": False}
+def _empty(kind: Any) -> Any:
+    if isinstance(kind, str):
+        return {"string": "", "number": 0, "bool": False}.get(kind)
+    return {} if kind and kind[0] == "map" else []
 
 
 def merged(held: Any, said: Any) -> Any:

@@ -3,7 +3,7 @@ variable "name" {
   type        = string
 
   validation {
-    condition     = can(regex("^[A-Za-z0-9_]{1,1024}$", var.name))
+    condition     = can(regex("^[A-Za-z0-9_]+$", var.name)) && length(var.name) <= 1024
     error_message = "A dataset's name has letters, digits and _."
   }
 }
