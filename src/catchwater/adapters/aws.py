@@ -24,22 +24,34 @@ def region(variables: Mapping[str, str]) -> str | None:
     return variables.get("AWS_REGION") or variables.get("AWS_DEFAULT_REGION") or None
 
 
+def session(variables: Mapping[str, str]) -> Any:
+    """boto3's session with the credentials among the variables, else the process's own. Raises MissingExtra."""
+    return _session(tuple(variables.get(key) or None for key in _KEYS))
+
+
+def _session(keys: tuple[str | None, ...]) -> Any:
+    try:
+        import boto3
+    except ImportError as error:
+        raise MissingExtra("boto3", "aws") from error
+    names = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
+    return boto3.session.Session(**dict(zip(names, keys, strict=True)) if keys[0] else {})
+
+
 @lru_cache(maxsize=16)
 def _client(
     service: str, place: str | None, endpoint: str | None, keys: tuple[str | None, ...], patience: float
 ) -> Any:
-    try:
-        import boto3
-        from botocore.config import Config
-    except ImportError as error:
-        raise MissingExtra("boto3", "aws") from error
+    opened = _session(keys)
+    from botocore.config import Config
+
     config = Config(
-        connect_timeout=5, read_timeout=patience, retries={"mode": "standard", "total_max_attempts": 4},
+        connect_timeout=5,
+        read_timeout=patience,
+        retries={"mode": "standard", "total_max_attempts": 4},
         user_agent_extra="catchwater",
-    )  # fmt: skip
-    key, secret, token = keys
-    own = {"aws_access_key_id": key, "aws_secret_access_key": secret, "aws_session_token": token} if key else {}
-    return boto3.session.Session().client(service, region_name=place, endpoint_url=endpoint, config=config, **own)
+    )
+    return opened.client(service, region_name=place, endpoint_url=endpoint, config=config)
 
 
 def code(error: Exception) -> str:

@@ -32,6 +32,7 @@ HINTS = {
     "ssl": "check `sslmode` in the url against what the server offers",
     "timeout expired": "check the network between here and the server",
     "too many": "wait, or raise the server's max_connections",
+    "pam authentication failed": "grant rds_iam to the user, and rds-db:connect on it to the step's role",
     "no pg_hba.conf entry": "allow this user and address in the server's pg_hba.conf",
 }
 
@@ -71,10 +72,6 @@ class Address:
 
 def address(name: str, spec: schema.PostgresSource, settings: Settings) -> Address:
     """Where `spec` points once its variables and secrets are resolved; raises SecretMissing, SourceRefused."""
-    if spec.auth != "password":
-        raise SourceRefused(
-            f"auth: {spec.auth} isn't supported yet", where=f"source {name}", next_step="use a password"
-        )
     parts = {"port": str(spec.port)} if spec.host else {}
     for key, value in {"host": spec.host, "dbname": spec.database, "user": spec.user}.items():
         if value:
@@ -87,6 +84,10 @@ def address(name: str, spec: schema.PostgresSource, settings: Settings) -> Addre
         parts = from_url(name, settings.resolve(spec.url)) | {k: v for k, v in parts.items() if k == "password"}
     if not parts.get("host"):
         raise SourceRefused("it has neither url nor host", where=f"source {name}", next_step=f"url: {SHAPE}")
+    if spec.auth == "rds_iam":
+        from catchwater.adapters.sources.rds import login
+
+        parts |= login(name, parts, settings.variables)
     return Address(parts)
 
 

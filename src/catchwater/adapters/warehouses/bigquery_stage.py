@@ -97,7 +97,5 @@ def _job(at: Place, table: Table, name: str, file: Path) -> None:
     at.client.create_table(made, exists_ok=True, timeout=60.0)
     config = LoadJobConfig(source_format="PARQUET", schema=fields, write_disposition="WRITE_TRUNCATE")
     with file.open("rb") as data:
-        job = at.client.load_table_from_file(
-            data, target, job_config=config, num_retries=0, size=file.stat().st_size, timeout=WAIT
-        )
+        job = at.client.load_table_from_file(data, target, job_config=config, num_retries=0, timeout=WAIT)
     job.result(timeout=WAIT, retry=None)

@@ -1,0 +1,184 @@
+"""Every Terraform module, by what it must be: four files and a README whose example works, and no wrong argument passes."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from catchwater.errors import TerraformFailed
+from catchwater.infra.offline.schemas import Schemas
+from tests.support import mutants
+from tests.support.terraform import MODULES, Opened, declared, example, examples, named, reattach, terraform
+
+__all__ = ["reattach", "terraform"]
+FILES = ("README.md", "main.tf", "outputs.tf", "variables.tf", "versions.tf")
+ENTITIES = named()
+modules = pytest.mark.parametrize("module", ENTITIES)
+
+
+def diagnostics(opened: Any) -> list[dict[str, Any]]:
+    """The errors that `terraform validate` finds, as it says them."""
+    said = json.loads(opened.run("validate", "-json", check=False).stdout)
+    return [one for one in said["diagnostics"] if one["severity"] == "error"]
+
+
+@modules
+def test_a_module_has_its_files(module: str) -> None:
+    held = {item.name for item in (MODULES / module).iterdir() if item.is_file()}
+    assert held == set(FILES)
+
+
+@modules
+def test_variables_and_outputs_are_described_and_values_checked(module: str) -> None:
+    """A bool says all by its type; of texts, only one whose description says that anything goes is left unchecked."""
+    wanting = []
+    for name, variable in declared(module, "variable").items():
+        described = len(variable.get("description", "").strip('"')) > 10
+        kind = str(variable.get("type", ""))
+        checked = variable.get("validation") or kind == "bool" or name == "description"
+        if not (described and kind and checked):
+            wanting.append(name)
+    wanting += [
+        f"output {name}"
+        for name, output in declared(module, "output").items()
+        if len(output.get("description", "").strip('"')) <= 5
+    ]
+    assert wanting == []
+
+
+@modules
+def test_the_versions_admit_the_providers_we_know(module: str) -> None:
+    """The schemas are those of hashicorp/aws 6.69 and hashicorp/google 8.7: a module says that it needs them."""
+    text = (MODULES / module / "versions.tf").read_text()
+    cloud = module.split("/")[0]
+    assert re.search(r'required_version = ">= 1\.11"', text)
+    assert f'"hashicorp/{cloud}"' in text
+    assert re.search(r'version = "(>=|~>) %s"' % {"aws": "6.69", "google": "8.7"}[cloud].replace(".", r"\."), text)
+
+
+@modules
+def test_the_example_of_the_readme_is_a_root(module: str, terraform: Opened, tmp_path: Path) -> None:
+    """Formatted, valid, planned, applied to nothing, and then nothing is left to do."""
+    assert examples(module), "the README shows how the module is called"
+    opened = terraform(example(module, tmp_path))
+    opened.validate()
+    opened.apply()
+    assert opened.changes() == []
+
+
+@modules
+def test_the_files_are_formatted_and_the_tests_of_the_module_pass(module: str, terraform: Opened) -> None:
+    opened = terraform(MODULES / module)
+    opened.fmt_check()
+    if list((MODULES / module).glob("tests/*.tftest.hcl")):
+        assert " 0 failed" in opened.test()
+
+
+@modules
+def test_a_renamed_argument_is_caught(module: str, terraform: Opened, tmp_path: Path) -> None:
+    found: list[mutants.Argument] = []
+
+    def change(text: str) -> str:
+        changed, arguments = mutants.renamed(text)
+        found.extend(arguments)
+        return changed
+
+    said = diagnostics(terraform(example(module, tmp_path, change_module=change)))
+    lines = {(one["range"]["start"]["line"], one["summary"]) for one in said if "range" in one}
+    passed = [one.dotted for one in found if (one.start + 1, "Unsupported argument") not in lines]
+    assert found
+    assert passed == []
+    missing = " ".join(one["detail"] for one in said if one["summary"] == "Missing required argument")
+    needed = {name for one in found for name in required(module, one) if one.path == (name,)}
+    assert [name for name in sorted(needed) if f'"{name}"' not in missing] == []
+
+
+def required(module: str, argument: mutants.Argument) -> set[str]:
+    cloud = module.split("/")[0]
+    if not argument.type.startswith(f"{cloud}_"):
+        return set()
+    block = Schemas(cloud).schema("resource_schemas", argument.type)["block"]
+    return {name for name, one in block["attributes"].items() if one.get("required")}
+
+
+@modules
+def test_an_argument_of_another_type_is_caught(module: str, terraform: Opened, tmp_path: Path) -> None:
+    found: list[mutants.Argument] = []
+
+    def change(text: str) -> str:
+        changed, arguments = mutants.mistyped(text)
+        found.extend(arguments)
+        return changed
+
+    said = diagnostics(terraform(example(module, tmp_path, change_module=change)))
+    lines = {one["range"]["start"]["line"] for one in said if "range" in one}
+    assert [one.dotted for one in found if one.start + 1 not in lines and one.type != "terraform_data"] == []
+
+
+@modules
+def test_a_value_that_the_service_would_refuse_is_caught(module: str, terraform: Opened, tmp_path: Path) -> None:
+    found: list[mutants.Argument] = []
+
+    def change(text: str) -> str:
+        changed, arguments = mutants.ruled(text)
+        found.extend(arguments)
+        return changed
+
+    said = diagnostics(terraform(example(module, tmp_path, change_module=change)))
+    passed = []
+    for one in found:
+        about = [d for d in said if one.type in d["summary"] and d["detail"].startswith((f"{one.dotted}:", f"{one.dotted}.*:"))]
+        passed += [] if about else [f"{one.type}.{one.dotted}"]
+    assert passed == []
+
+
+WRONG = {"string": '"~ no such value ~"', "number": "-7.5", "list(string)": '["~ no such value ~"]'}
+
+
+@modules
+def test_a_value_that_the_module_refuses_is_caught(module: str, terraform: Opened, tmp_path: Path) -> None:
+    """Of each variable with a validation: `~ no such value ~` and -7.5 pass none of them."""
+    variables = {
+        name: WRONG[str(one["type"])]
+        for name, one in declared(module, "variable").items()
+        if one.get("validation") and str(one["type"]) in WRONG and not says_length_only(one)
+    }
+
+    def change(text: str) -> str:
+        first, head, rest = text.partition("\n  source")
+        line, _, rest = rest.partition("\n")
+        kept = [one for one in without(rest.split("\n"), set(variables))]
+        said = "".join(f"  {name} = {value}\n" for name, value in variables.items())
+        return f"{first}{head}{line}\n{said}" + "\n".join(kept)
+
+    opened = terraform(example(module, tmp_path, change))
+    if not variables:
+        return
+    with pytest.raises(TerraformFailed) as caught:
+        opened.plan()
+    refused = set(re.findall(r"var\.(\w+) is |variable \"(\w+)\"|^\s+on .*\n.*?: *\d+: +(\w+) = ", caught.value.said))
+    names = {name for found in refused for name in found if name} | set(re.findall(r"(\w+) = ", caught.value.said))
+    assert [name for name in variables if name not in names] == []
+
+
+def says_length_only(variable: dict[str, Any]) -> bool:
+    """Free texts are held to a length alone."""
+    conditions = " ".join(str(one["condition"]) for one in variable["validation"])
+    return "regex" not in conditions and "contains" not in conditions and "length" in conditions
+
+
+def without(lines: list[str], names: set[str]) -> list[str]:
+    """The lines of the first call but its arguments of these names."""
+    kept, number, first = [], 0, True
+    while number < len(lines):
+        line = lines[number]
+        found = re.match(r"^  (\w+) +?= ", line)
+        if line == "}":
+            first = False
+        end = mutants._ended(lines, number) if found else number
+        if not (first and found and found[1] in names):
+            kept += lines[number : end + 1]
+        number = end + 1
+    return kept
