@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from catchwater.plan.plan import Model
 from catchwater.project.tables import Column, TableSchema
@@ -290,6 +290,71 @@ class Engine(Protocol):
 
     def connect(self) -> "duckdb.DuckDBPyConnection":
         """A private connection with a memory limit and a folder to spill to."""
+        ...
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One Parquet file of a relation. `place` is a local path, or a URL where the engine is on other machines; `base`
+    is the number of its first row (`_seq << 24 | row`), `columns` what it holds, `keyed` whether its table has a key."""
+
+    place: str
+    base: int
+    columns: tuple[Column, ...]
+    keyed: bool
+
+
+@dataclass(frozen=True)
+class Relation:
+    """What a SELECT reads as `alias`, with `columns` in this order. `rows` of the pieces: `versions` (all), `validity`
+    (all, with `_valid_from _valid_to _is_current`), `current` (newest per key, deletes absent), `state` (newest per key
+    of a model, removed ones absent), `latest` (of those, the newest per `entity` by `order`), or `view`: of `sql`.
+    An empty `key` is that of a table without one."""
+
+    alias: str
+    columns: tuple[Column, ...]
+    rows: str
+    pieces: tuple[Piece, ...] = ()
+    key: tuple[str, ...] = ()
+    entity: tuple[str, ...] = ()
+    order: str = ""
+    sql: str = ""
+    exact: bool = False
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A SELECT in DuckDB's SQL over relations (views after what they read), and the columns that it must give."""
+
+    sql: str
+    relations: tuple[Relation, ...]
+    columns: tuple[Column, ...]
+    macros: str = ""
+
+
+@runtime_checkable
+class Distributed(Engine, Protocol):
+    """An engine of other machines. `remote`: these don't see the files of this one, only URLs of the stores."""
+
+    remote: bool
+
+    def unfit(self, selection: Selection) -> str:
+        """Why this engine wouldn't give what DuckDB gives from these files; empty when it does."""
+        ...
+
+    def select(self, selection: Selection, place: str) -> None:
+        """Writes the rows as Parquet files in `<place>/rows/`, in types that DuckDB casts to the columns without a
+        change, and the `_exact` of each relation that has `exact`, where it isn't NULL, in `<place>/exact-<alias
+        number>/`. Raises ModelFailed."""
+        ...
+
+
+@runtime_checkable
+class Preparing(Engine, Protocol):
+    """An engine that reads, checks and writes anew the files of batches, many at once, before a warehouse takes them."""
+
+    def prepare(self, batches: "Sequence[LoadBatch]", folder: Path) -> "Sequence[LoadBatch]":
+        """The same batches with files of the model's columns and types under `folder`. Raises WarehouseError."""
         ...
 
 

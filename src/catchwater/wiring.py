@@ -202,7 +202,12 @@ class Wiring:
             source = GuardedSource(opened, step.source, "consume" if listens(spec) else "read", grants)
         if step.stage in ("load", "serve"):
             warehouse = self._granted_warehouse(grants)
-        return Ports(stores, self.engine(), SystemClock(), source, warehouse, secrets, self.enough)
+        engine = self.engine(self._engine(step))
+        return Ports(stores, engine, SystemClock(), source, warehouse, secrets, self.enough)
+
+    def _engine(self, step: Step) -> str:
+        """On one machine DuckDB computes whatever is declared; where the project is deployed, the step's engine."""
+        return self.places.engines.get(step.stage, step.engine) if self.places else "duckdb"
 
     def receiver(self, plan: Plan, source: str) -> Any:
         """What takes the signed deliveries of a webhook source, with the API's grants."""

@@ -1,6 +1,7 @@
 """Emulators of object stores, started for real: fixtures that give a fresh S3 zone each time they are called."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -20,10 +21,11 @@ Zone = Callable[[], S3Store]
 
 
 @contextmanager
-def emulator(name: str) -> Iterator[dict[str, str]]:
+def emulator(name: str, **variables: str) -> Iterator[dict[str, str]]:
     """The line that `tools/emulators NAME` prints when the server answers; the server ends with the block."""
     command = [sys.executable, str(ROOT / "tools" / "emulators"), name]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as script:
+    env = os.environ | variables
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env) as script:
         assert script.stdin
         assert script.stdout
         try:

@@ -21,7 +21,6 @@ def storage_variables(answer: Mapping[str, str]) -> dict[str, str]:
 def bigquery_variables(answer: Mapping[str, str]) -> dict[str, str]:
     return {
         "BIGQUERY_EMULATOR_HOST": answer["endpoint"],
-        "BIGQUERY_STORAGE_EMULATOR_HOST": answer["storage"],
         "GOOGLE_CLOUD_PROJECT": PROJECT,
     }
 

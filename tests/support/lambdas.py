@@ -14,14 +14,15 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
-import boto3
-
+from catchwater.adapters import aws
+from catchwater.infra.aws import places, policies
 from catchwater.infra.package import HANDLER, lambda_zip
 from catchwater.plan.plan import Plan
 from catchwater.project.names import secret_id
 from catchwater.runtimes.embedded import free_port
-from tests.support.emulators import REGION, ROOT, make_bucket, variables
+from tests.support.emulators import ROOT
 from tests.support.waiting import until
 
 MEMORY = 512
@@ -190,37 +191,56 @@ def lambda_api() -> Iterator[Woken]:
 class Account:
     """Buckets and secrets of one deployed project on an emulator that checks signatures."""
 
-    answer: Mapping[str, str]
+    endpoint: str
     plan: Plan
-    name: str
 
     @property
     def zones(self) -> dict[str, str]:
-        return {zone: f"{self.name}-{zone}" for zone in ("ingestion", "processed")}
+        return {zone: places.bucket(self.plan, zone) for zone in ("ingestion", "processed")}
+
+    def variables(self) -> dict[str, str]:
+        """Of the account's root: twelve digits are that on ministack."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": places.account(self.plan),
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_REGION": places.region(self.plan),
+        }
 
     def client(self, service: str) -> Any:
-        keys = {"aws_access_key_id": self.answer["access_key"], "aws_secret_access_key": self.answer["secret_key"]}
-        return boto3.client(service, endpoint_url=self.answer["endpoint"], region_name=REGION, **keys)
+        return aws.client(service, self.variables())
 
-    def apply(self, secrets: Mapping[str, str]) -> None:
+    def apply(self, secrets: Mapping[str, str], files: Mapping[str, bytes] | None = None) -> None:
         """What the storage root makes: the zones, the plan, and (by hand) the values of the secrets."""
         for bucket in self.zones.values():
-            make_bucket(dict(self.answer), bucket)
+            where = {"LocationConstraint": places.region(self.plan)}
+            self.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration=where)
         self.put_plan(self.plan)
-        manager = self.client("secretsmanager")
+        for name, body in (files or {}).items():
+            self.client("s3").put_object(Bucket=self.zones["ingestion"], Key=f"_config/files/{name}", Body=body)
         for name, value in secrets.items():
             found = secret_id(self.plan.project, self.plan.environment, name)
-            manager.create_secret(Name=found, SecretString=value)
-        manager.close()
+            self.client("secretsmanager").create_secret(Name=found, SecretString=value)
 
     def put_plan(self, plan: Plan) -> None:
-        s3 = self.client("s3")
-        s3.put_object(Bucket=self.zones["ingestion"], Key="_config/plan.json", Body=plan.to_bytes())
-        s3.close()
+        self.client("s3").put_object(Bucket=self.zones["ingestion"], Key="_config/plan.json", Body=plan.to_bytes())
+
+    def role(self, step: str) -> dict[str, str]:
+        """The variables of somebody who may do what the step's derived policy allows, and nothing else."""
+        iam, user = self.client("iam"), f"step-{uuid4().hex[:8]}"
+        iam.create_user(UserName=user)
+        policy = policies.document(policies.role_statements(self.plan, self.plan.step(step)))
+        iam.put_user_policy(UserName=user, PolicyName="grants", PolicyDocument=policy)
+        key = iam.create_access_key(UserName=user)["AccessKey"]
+        return {
+            **self.variables(),
+            "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
+        }
 
     def environ(self, step: str, **more: str) -> dict[str, str]:
         return {
-            **variables(dict(self.answer)),
+            **self.role(step),
             "CATCHWATER_STEP": step,
             "CATCHWATER_INGESTION": f"s3://{self.zones['ingestion']}",
             "CATCHWATER_PROCESSED": f"s3://{self.zones['processed']}",

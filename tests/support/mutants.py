@@ -1,7 +1,7 @@
 """Wrong versions of a module, made mechanically: renamed arguments, wrong types, values that a rule refuses."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from catchwater.infra.hcl import expression
@@ -71,12 +71,12 @@ def _ended(lines: list[str], start: int) -> int:
     raise AssertionError(f"line {start + 1} isn't closed")
 
 
-def renamed(text: str) -> tuple[str, list[Argument]]:
-    """Every argument with `_x` behind its name."""
-    lines, found = text.split("\n"), list(arguments(text))
-    for one in found:
+def renamed(text: str, chosen: Iterable[Argument]) -> str:
+    """Each argument with `_x` behind its name."""
+    lines = text.split("\n")
+    for one in chosen:
         lines[one.start] = lines[one.start].replace(one.name, f"{one.name}_x", 1)
-    return "\n".join(lines), found
+    return "\n".join(lines)
 
 
 def valued(text: str, values: dict[Argument, str]) -> str:
@@ -90,23 +90,23 @@ def valued(text: str, values: dict[Argument, str]) -> str:
     return "\n".join(lines)
 
 
-def mistyped(text: str) -> tuple[str, list[Argument]]:
-    found = list(arguments(text))
-    return valued(text, dict.fromkeys(found, '{ wrong = ["type"] }')), found
+def mistyped(text: str, chosen: Iterable[Argument]) -> str:
+    """Each argument as an object that holds a list: no argument of ours takes that."""
+    return valued(text, dict.fromkeys(chosen, '{ wrong = ["type"] }'))
 
 
-def ruled(text: str) -> tuple[str, list[Argument]]:
-    """Every argument that a rule is about, with a value that it refuses.
-
-    What stands in a dynamic block is left alone: as long as its for_each is unknown nobody sees the values.
-    """
-    values = {}
-    for one in arguments(text):
-        rule = rules(one.type).get(one.dotted) or rules(one.type).get(f"{one.dotted}.*")
-        if rule and not one.dynamic:
-            values[one] = wrong(rule, listed=one.dotted not in rules(one.type))
-    return valued(text, values), list(values)
+def ruled(text: str, chosen: Iterable[Argument]) -> str:
+    """Each argument with a value that its rule refuses."""
+    return valued(text, {one: _wrong(one) for one in chosen})
 
 
-def wrong(rule: Rule, listed: bool = False) -> str:
-    return expression([rule.wrong] if listed else rule.wrong).replace("\n", " ")
+def rule(one: Argument) -> Rule | None:
+    """The rule about an argument, or about each element of it."""
+    return rules(one.type).get(one.dotted) or rules(one.type).get(f"{one.dotted}.*")
+
+
+def _wrong(one: Argument) -> str:
+    found = rule(one)
+    assert found
+    listed = one.dotted not in rules(one.type)
+    return expression([found.wrong] if listed else found.wrong).replace("\n", " ")

@@ -93,18 +93,18 @@ def examples(module: str) -> list[str]:
     return [block for block in HCL.findall((MODULES / module / "README.md").read_text()) if "module " in block]
 
 
-def example(module: str, folder: Path, change: Changed = lambda text: text, change_module: Changed | None = None) -> Path:
-    """A root of the examples of a module's README, changed; with a changed copy of the module's main.tf if asked."""
+def example(module: str, folder: Path, change: Changed = lambda text: text) -> Path:
+    """A root of the examples of a module's README, changed."""
     cloud = module.split("/")[0]
-    root = written(folder / "root", main=change("\n".join(examples(module))), terraform=SETTINGS + PROVIDERS[cloud])
-    for source in MODULES.glob("*/*"):
-        shutil.copytree(source, folder / "modules" / source.relative_to(MODULES), dirs_exist_ok=True)
-    if change_module:
-        main = folder / "modules" / module / "main.tf"
-        main.write_text(change_module(main.read_text()))
-    text = (root / "main.tf").read_text()
-    (root / "main.tf").write_text(re.sub(r'source(\s*)= "[^"]*?([^/"]+)"', rf'source\1= "../modules/{cloud}/\2"', text))
-    return root
+    text = change("\n".join(examples(module)))
+    text = re.sub(r'source(\s*)= "[^"]*?([^/"]+)"', rf'source\1= "../modules/{cloud}/\2"', text)
+    shutil.copytree(MODULES, folder / "modules", dirs_exist_ok=True)
+    return written(folder / "root", main=text, terraform=SETTINGS + PROVIDERS[cloud])
+
+
+def copied(module: str, folder: Path) -> Path:
+    """A copy of a module, to be changed."""
+    return Path(shutil.copytree(MODULES / module, folder / "copied"))
 
 
 @cache

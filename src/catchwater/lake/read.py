@@ -27,7 +27,7 @@ HISTORY_COLUMNS = (
     Column("_exact", "MAP(VARCHAR, VARCHAR)"),
 )
 KEYLESS_KEY = ("_version", "_occurrence")
-_KEYLESS_COLUMNS = (Column("_version", "VARCHAR"), Column("_occurrence", "INTEGER"))
+KEYLESS_COLUMNS = (Column("_version", "VARCHAR"), Column("_occurrence", "INTEGER"))
 _SMALL = 4 << 20
 _SAMPLE = 16
 _READERS = 16
@@ -49,6 +49,19 @@ def paths(store: Store, manifests: Sequence[Manifest], table: str) -> list[Path]
     return [piece.path for piece in _pieces(store, manifests, table)]
 
 
+def locate(
+    store: Store, manifests: Sequence[Manifest], table: str, remote: bool
+) -> list[tuple[str, int, TableBatch]]:
+    """Where a table's files are, in order, with the number of each one's first row and its shape: local paths, or URLs
+    for an engine on other machines (`store.url`; only the sizes are compared then). Raises Corrupt."""
+    if not remote:
+        return [(str(piece.path), piece.base, piece.table) for piece in _pieces(store, manifests, table)]
+    return [
+        (_there(store, manifest, file), (manifest.seq << 24) + file.row_start, batch)
+        for manifest, batch, file in _wanted(manifests, table)
+    ]
+
+
 def create_history(
     con: "duckdb.DuckDBPyConnection",
     view: str,
@@ -64,7 +77,7 @@ def create_history(
     another type is cast, and what can't be cast is NULL with its text in `_exact`. Returns the table's columns.
     Raises Corrupt, NotFound, and LakeError when neither batches nor `columns` tell the table's shape."""
     columns = tuple(columns) if columns is not None else schema(batches, table)
-    extra = _KEYLESS_COLUMNS[1:] if keyless(batches, table) else ()
+    extra = KEYLESS_COLUMNS[1:] if keyless(batches, table) else ()
     pieces = _pieces(store, batches, table)
     _create(con, view, [*columns, *extra, *HISTORY_COLUMNS], _history(pieces, columns, extra))
     return columns
@@ -102,7 +115,7 @@ def create_state(
     versions. `among`, a join clause that keeps or drops all versions of a key, is applied before that. Returns the
     model's columns. Raises as create_history."""
     columns = tuple(columns) if columns is not None else schema(batches, table)
-    extra = () if key else _KEYLESS_COLUMNS
+    extra = () if key else KEYLESS_COLUMNS
     visible = [*columns, *extra]
     pieces = _pieces(store, batches, table)
     order, removed = (_unused(name, visible) for name in ("#id", "#removed"))
@@ -153,14 +166,28 @@ def verify(store: Store, manifest: Manifest) -> list[Corrupt]:
     return problems
 
 
-def _pieces(store: Store, manifests: Sequence[Manifest], table: str) -> list[_Piece]:
-    wanted = [
+def _wanted(manifests: Sequence[Manifest], table: str) -> list[tuple[Manifest, TableBatch, File]]:
+    return [
         (manifest, manifest.tables[table], file)
         for manifest in manifests
         if table in manifest.tables
         for file in sorted(manifest.tables[table].files, key=lambda file: file.row_start)
         if file.rows
     ]
+
+
+def _there(store: Store, manifest: Manifest, file: File) -> str:
+    """The URL of a file that has the size that was committed."""
+    size = store.head(file.path)
+    if size != file.bytes:
+        where = f"{manifest.log} batch {manifest.seq}: {file.path}"
+        said = "is gone" if size is None else f"has {size} bytes, {file.bytes} were committed"
+        raise Corrupt(f"the file {said}", where=where, next_step="restore the file from a copy of the lake")
+    return str(store.url(file.path))  # type: ignore[attr-defined]
+
+
+def _pieces(store: Store, manifests: Sequence[Manifest], table: str) -> list[_Piece]:
+    wanted = _wanted(manifests, table)
     if not wanted:
         return []
     with ThreadPoolExecutor(min(_READERS, len(wanted))) as pool:
@@ -221,7 +248,7 @@ def _plain(table: TableBatch, columns: Sequence[Column]) -> list[str]:
     """Select-list entries that give `columns` from a file of this table."""
     held = {column.name.lower(): column for column in table.schema}
     if not table.key:
-        held |= {column.name: column for column in _KEYLESS_COLUMNS}
+        held |= {column.name: column for column in KEYLESS_COLUMNS}
     fields = []
     for column in columns:
         name, old = quote(column.name), held.get(column.name.lower())

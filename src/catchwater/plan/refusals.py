@@ -67,6 +67,9 @@ def _clouds(plan: Plan, loaded: Loaded) -> Iterator[Problem]:
         yield Problem(*_at(loaded, "warehouse"), "`warehouse`: Postgres is compiled for AWS alone", right)
     if plan.ci == "cloud_build" and "google" not in plan.clouds:
         yield Problem(*_at(loaded, "ci"), "`ci`: Cloud Build needs `google:`", "ci: github_actions")
+    if loaded.project.steps.fuse:
+        message = "`steps.fuse`: a cloud runs each stage on its own in this version"
+        yield Problem(*_at(loaded, "steps", "fuse"), message, "fuse: false")
     for number, alert in enumerate(plan.alerts):
         if alert.notify != "email":
             message = f"`alerts.{number}.notify`: in a cloud alerts go by e-mail"

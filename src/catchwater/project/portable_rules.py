@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from catchwater.project.portable_casts import as_type, cast, template, widen
-from catchwater.project.portable_types import NULL, Refused, Scope, digits, is_float
+from catchwater.project.portable_types import NULL, Refused, Scope, digits, is_float, spark_type
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -62,6 +62,12 @@ def _portable(node: "exp.Expr") -> str:
 
 
 def _same(at: Scalars, node: "exp.Expr") -> "exp.Expr":
+    return node.copy()
+
+
+def _column(at: Scalars, node: "exp.Expr") -> "exp.Expr":
+    if spark_type(at.type(node)) is None:
+        raise Refused(node, f"the column is {at.type(node)}, which Spark doesn't have", "leave it out, or engine: duckdb")
     return node.copy()
 
 
@@ -307,7 +313,7 @@ def rules() -> "dict[type[exp.Expr], Rule]":
     from catchwater.project.portable_functions import functions
 
     return {
-        exp.Column: _same, exp.Boolean: _same, exp.Null: _same, exp.Literal: _literal, exp.Paren: _paren,
+        exp.Column: _column, exp.Boolean: _same, exp.Null: _same, exp.Literal: _literal, exp.Paren: _paren,
         exp.And: _logic, exp.Or: _logic, exp.Not: _logic, exp.Is: _is, exp.In: _in, exp.Between: _between,
         **dict.fromkeys((exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.NullSafeEQ, exp.NullSafeNEQ), _compare),
         exp.Add: _add, exp.Sub: _add, exp.Mul: _arithmetic, exp.Div: _divide, exp.IntDiv: _whole("DIV"),

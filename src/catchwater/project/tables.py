@@ -1,6 +1,6 @@
 """The shape of a table, in DuckDB's type names; no data and no behaviour but look-ups."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,14 @@ class Reference:
 
 @dataclass(frozen=True)
 class TableSchema:
-    """One table of a source; an empty `key` means that rows are compared as a multiset."""
+    """One table of a source; an empty `key` means that rows are compared as a multiset. `origin` is what the source
+    itself calls it, ready for its SQL, where that isn't `name`."""
 
     name: str
     columns: tuple[Column, ...]
     key: tuple[str, ...] = ()
     references: tuple[Reference, ...] = ()
+    origin: str = field(default="", compare=False)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -74,6 +74,12 @@ def _inputs(name: str, folder: Path) -> Any:
     return module.inputs(folder)
 
 
+def inputs_of(name: str, folder: Path) -> Any:
+    """The systems that a project's `demo.py` starts, as a context that yields Inputs; what they keep stays in
+    `folder`. Raises UseError for a project without one."""
+    return _inputs(name, folder)
+
+
 class Demo:
     """An example with its systems running, for as long as the block lasts."""
 

@@ -16,6 +16,7 @@ from catchwater.plan.plan import Model
 from catchwater.project.names import literal, quote
 from catchwater.stages.checks import BAD, NEW, Broken, Checked, check_exact
 from catchwater.stages.commit import commit
+from catchwater.stages.elsewhere import elsewhere
 from catchwater.stages.first import first_counts, is_first, without_first, write_first
 from catchwater.stages.held import begins_anew, create_held
 from catchwater.stages.inputs import Inputs, held_columns, latest, source_table, upstream
@@ -80,9 +81,11 @@ def _compute(at: Computing) -> Computed:
     work, model, con = at.work, at.model, at.con
     batches = _news_or_whole(work)
     inputs = Inputs(con, work.plan, work.ports.stores, batches)
-    if model.macros:
-        con.execute(model.macros)
-    inputs.create(model)
+    at = elsewhere(at, inputs)
+    if not at.rows:
+        if model.macros:
+            con.execute(model.macros)
+        inputs.create(model)
     _check_exact(con, work)
     at = write_first(at) if is_first(at) else _table(at)
     create_held(at)
@@ -93,7 +96,7 @@ def _compute(at: Computing) -> Computed:
     if model.key:
         check_key(con, NEW, model.key)
     _refuse(checked, model)
-    notes = tuple(f"{model.name}: check {found}" for found in checked.findings("warn"))
+    notes = (*at.notes, *(f"{model.name}: check {found}" for found in checked.findings("warn")))
     counts = first_counts(at) if at.first else _difference(at)
     draft, new_bad = _quarantined(at, checked, bad)
     committed, rows = commit(at, draft, counts)
@@ -102,7 +105,7 @@ def _compute(at: Computing) -> Computed:
 
 def _table(at: Computing) -> Computing:
     names = ", ".join(quote(column.name) for column in held_columns(at.model))
-    at.con.execute(f"CREATE TEMP TABLE {quote(NEW)} AS SELECT {names} FROM (\n{at.model.sql}\n)")
+    at.con.execute(f"CREATE TEMP TABLE {quote(NEW)} AS SELECT {names} FROM (\n{at.sql}\n)")
     return at
 
 

@@ -23,7 +23,7 @@ def write_first(at: Computing) -> Computing:
     columns = held_columns(model)
     items = ", ".join(written(column) for column in columns)
     con.execute(
-        f"COPY (SELECT {items}, false AS _removed FROM (\n{model.sql}\n)) TO {literal(str(path))} "
+        f"COPY (SELECT {items}, false AS _removed FROM (\n{at.sql}\n)) TO {literal(str(path))} "
         "(FORMAT parquet, COMPRESSION zstd)"
     )
     back = ", ".join(map(read_back, columns))

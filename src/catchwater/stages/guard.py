@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from catchwater.errors import GrantMissing
+from catchwater.errors import GrantMissing, LakeError
 from catchwater.plan.plan import Grant, Model
 from catchwater.ports import (
     Extraction,
@@ -73,6 +73,14 @@ class GuardedStore:
     def list(self, prefix: str) -> Iterator[Stored]:
         self._need("list", prefix)
         return self._store.list(prefix)
+
+    def url(self, key: str) -> str:
+        """Where other machines read or write an object; LakeError for a store that only this machine sees."""
+        self._need("read", key)
+        url = getattr(self._store, "url", None)
+        if url is None:
+            raise LakeError("only this machine sees this lake", next_step="put the lake on S3 or GCS")
+        return str(url(key))
 
 
 class GuardedSource:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from catchwater.errors import ModelFailed
 from catchwater.lake.manifest import Manifest
-from catchwater.lake.read import create_current, create_history, create_state
+from catchwater.lake.read import HISTORY_COLUMNS, create_current, create_history, create_state
 from catchwater.plan.plan import Model, Plan, Read
 from catchwater.ports import Store
 from catchwater.project.functions import CLOCK, functions
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 TAIL = (Column("_op", "VARCHAR"), Column("_at", "TIMESTAMP WITH TIME ZONE"))
 _SYSTEM = ("_seq", "_id", "_op", "_at", "_version", "_exact", "_valid_from", "_valid_to", "_is_current")
+_SYSTEM_TYPES = {column.name: column.type for column in HISTORY_COLUMNS} | {
+    "_valid_from": "TIMESTAMP WITH TIME ZONE", "_valid_to": "TIMESTAMP WITH TIME ZONE", "_is_current": "BOOLEAN",
+}  # fmt: skip
 _VALIDITY = ("_valid_from", "_valid_to", "_is_current")
 
 Batches = Callable[[str], Sequence[Manifest]]
@@ -78,20 +81,20 @@ class Inputs:
     def source(self, read: Read) -> None:
         """The table's own columns, then the system columns that the model names; `#<alias>` has all of them."""
         schema = source_table(self.plan, read)
-        self._check_key(read, schema)
+        self.check_key(read, schema)
         versions = f"#{read.alias}#versions"
         create_history(self.con, versions, self.stores["ingestion"], self.batches(read.log), read.table, schema.columns)
         rows = f"#{read.alias}"
         if read.history:
-            self._view(rows, _validity(versions, schema.key) if _asks_validity(read) else f"FROM {quote(versions)}")
-        elif self._each_once(read):
+            self._view(rows, _validity(versions, schema.key) if asks_validity(read) else f"FROM {quote(versions)}")
+        elif self.each_once(read):
             self._view(rows, f"FROM {quote(versions)}")
         else:
             create_current(self.con, rows, versions, schema.key)
         named = [*schema.names, *(name for name in _SYSTEM if name in read.columns and name not in schema.names)]
         self._view(read.alias, f"SELECT {', '.join(map(quote, named))} FROM {quote(rows)}")
 
-    def _each_once(self, read: Read) -> bool:
+    def each_once(self, read: Read) -> bool:
         """Whether the log has as many versions as the table has rows: then each is current, as after a first load."""
         batches = self.batches(read.log)
         tables = [batch.tables[read.table] for batch in batches if read.table in batch.tables]
@@ -99,7 +102,7 @@ class Inputs:
             return False
         return sum(table.rows for table in tables) == tables[-1].count
 
-    def _check_key(self, read: Read, schema: TableSchema) -> None:
+    def check_key(self, read: Read, schema: TableSchema) -> None:
         """Versions compared by one key (they have a checksum) aren't told apart by another: deletes would be lost."""
         tables = [batch.tables[read.table] for batch in self.batches(read.log) if read.table in batch.tables]
         if tables and tables[-1].checksum is not None and tables[-1].key != schema.key:
@@ -140,7 +143,7 @@ def latest(model: Model, relation: str) -> str:
     )
 
 
-def _asks_validity(read: Read) -> bool:
+def asks_validity(read: Read) -> bool:
     return any(name in read.columns for name in _VALIDITY)
 
 
@@ -151,6 +154,11 @@ def _validity(versions: str, key: Sequence[str]) -> str:
         f"lead(_id) OVER later IS NULL AND _op <> 'delete' AS _is_current FROM {quote(versions)} "
         f"WINDOW later AS (PARTITION BY {by} ORDER BY _id)"
     )
+
+
+def system(read: Read) -> dict[str, str]:
+    """The system columns that a SELECT names of a source's table, with their types."""
+    return {name: kind for name, kind in _SYSTEM_TYPES.items() if name in read.columns}
 
 
 def varies(model: Model) -> bool:

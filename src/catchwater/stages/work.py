@@ -62,7 +62,8 @@ class Computed:
 @dataclass(frozen=True)
 class Computing:
     """One computation: `anew` says that the rows held can't be compared with those of the model as it is now;
-    `first` is the file that has all rows already, when they are new."""
+    `first` is the file that has all rows already, when they are new; `rows` is the SELECT that gives them in DuckDB
+    (the model's own, unless another engine has computed them); `notes` are for people."""
 
     work: Work
     con: "duckdb.DuckDBPyConnection"
@@ -71,6 +72,12 @@ class Computing:
     draft: Draft
     anew: bool = False
     first: Path | None = None
+    rows: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def sql(self) -> str:
+        return self.rows or self.model.sql
 
     @property
     def model(self) -> Model:

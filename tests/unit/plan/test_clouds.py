@@ -142,7 +142,7 @@ def test_a_missing_route_is_refused_with_the_way_there(tmp_path: Path) -> None:
 def test_what_a_cloud_lacks_is_refused_at_once_and_by_line(tmp_path: Path) -> None:
     text = (
         'sources:\n  shop: {kind: postgres, url: "${SHOP_URL}", every: 10 seconds}\n'
-        "steps: {process: {engine: beam}, load: {compute: glue, timeout: 20 minutes, memory: 64}}\n"
+        "steps: {fuse: true, process: {engine: beam}, load: {compute: glue, timeout: 20 minutes, memory: 64}}\n"
         "alerts: [{notify: webhook, to: '${HOOK}'}]\nci: cloud_build\n"
     )
     found = refused(tmp_path, text, f"{AWS}\nwarehouse: {{kind: postgres, secret: w}}")
@@ -150,6 +150,7 @@ def test_what_a_cloud_lacks_is_refused_at_once_and_by_line(tmp_path: Path) -> No
     for part in (
         ":3 `every`: 10 seconds for ingest:shop",
         ":5 `alerts.0.notify`",
+        ":4 `steps.fuse`: a cloud runs each stage on its own",
         ":6 `ci`: Cloud Build needs `google:`",
         "`steps.load.engine`: duckdb doesn't run on glue",
     ):

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from catchwater.adapters.memory import limit
 from catchwater.errors import Problem, ProjectError
 from catchwater.project.names import quote
 from catchwater.project.tables import Column
@@ -84,9 +85,8 @@ class DuckdbEngine:
 
 
 def memory_limit() -> int:
-    """Bytes for one connection: 60 % of the machine's memory, at most 4 GiB."""
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return min(_LIMIT, int(total * 0.6))
+    """Bytes for one connection: 60 % of what this process may have, at most 4 GiB."""
+    return limit(_LIMIT)
 
 
 def _create(alias: str, columns: Sequence[Column]) -> str:

@@ -128,6 +128,7 @@ class Relation:
                 for link in self.links
                 if (link["schema"], link["table"]) in known
             ),
+            self.quoted,
         )
 
 

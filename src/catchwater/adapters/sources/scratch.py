@@ -5,13 +5,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from catchwater.adapters.memory import limit
 from catchwater.project.names import literal, quote
 from catchwater.project.tables import TableSchema
 
 if TYPE_CHECKING:
     import duckdb
 
-MEMORY = "1GB"
+MEMORY = 1 << 30
 
 
 @contextmanager
@@ -21,7 +22,7 @@ def scratch(work: Path) -> "Iterator[duckdb.DuckDBPyConnection]":
 
     work.mkdir(parents=True, exist_ok=True)
     settings: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": MEMORY,
+        "memory_limit": f"{limit(MEMORY)}B",
         "temp_directory": str(work / "spill"),
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,

@@ -103,6 +103,10 @@ class S3Store:
                     if item["path"].startswith(prefix):
                         yield Stored(item["path"], item["size"], item["last_modified"])
 
+    def url(self, key: str) -> str:
+        """Where other machines read or write an object of this zone."""
+        return self._at(self._key(key))
+
     def _download(self, key: str, path: Path) -> None:
         with self._errors(key):
             stream = self._obstore.get(self._bucket, self._key(key)).stream(min_chunk_size=_CHUNK)

@@ -31,12 +31,11 @@ def stage_name(table: Table, batches: Sequence[LoadBatch]) -> str:
 
 @dataclass(frozen=True)
 class Merge:
-    """One model's changes, staged in `stage`; `number` tells the temporary tables of one script apart."""
+    """One model's changes, staged in `stage`."""
 
     path: tuple[str, str]
     table: Table
     stage: str
-    number: int
 
     @property
     def target(self) -> str:
@@ -54,25 +53,27 @@ class Merge:
         )
 
     def statements(self) -> list[str]:
-        """The touched entities first, as the table stands before; then the rows."""
+        """The rows."""
         rest = [name for name in self.table.names if name not in self.table.identity]
         changes = ", ".join(f"{tick(name)} = {self._value(name)}" for name in rest)
         values = ", ".join(self._value(name) for name in self.table.names)
         update = f"WHEN MATCHED THEN UPDATE SET {changes} " if rest else ""
-        merge = (
+        return [
             f"MERGE {self.target} AS t USING {self._staged} AS s ON {self._same()} "
             f"WHEN MATCHED AND s.{REMOVED} THEN DELETE {update}"
             f"WHEN NOT MATCHED AND NOT s.{REMOVED} THEN INSERT ({listed(self.table.names)}) VALUES ({values})"
-        )
-        return [*self._touch(), merge]
+        ]
 
-    def _touch(self) -> list[str]:
+    def touch(self) -> list[str]:
+        """Before the transaction, whose check of the marker holds the table as it stands now: the entities whose
+        latest version may be another afterwards."""
         if not self.table.current:
             return []
         entity = self.table.model.entity
         values = ", ".join(f"{self._value(name)} AS {tick(name)}" for name in entity)
         return [
-            f"CREATE TEMP TABLE {self._touched} AS SELECT {values} FROM {self._staged} AS s UNION DISTINCT "
+            f"CREATE OR REPLACE TABLE {self._touched} OPTIONS(expiration_timestamp="
+            f"TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL 24 HOUR)) AS SELECT {values} FROM {self._staged} AS s UNION DISTINCT "
             f"SELECT {listed(entity, 't.')} FROM {self.target} AS t JOIN {self._staged} AS s ON {self._same()}"
         ]
 
@@ -91,8 +92,12 @@ class Merge:
         ]
 
     @property
+    def touched(self) -> str:
+        return f"{self.stage}_touched"
+
+    @property
     def _touched(self) -> str:
-        return f"_catchwater_touched_{self.number}"
+        return tick(*self.path, self.touched)
 
     @property
     def _staged(self) -> str:

@@ -52,6 +52,8 @@ def _schema(fields: Any) -> "pa.Schema":
 
 def _storage(at: Place) -> Any:
     """Raises MissingExtra."""
+    if at.storage is None:
+        return None
     try:
         from google.cloud.bigquery_storage import BigQueryReadClient
         from google.cloud.bigquery_storage_v1.services.big_query_read.transports import BigQueryReadGrpcTransport

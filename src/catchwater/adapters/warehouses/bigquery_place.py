@@ -23,13 +23,13 @@ WAIT = 600.0
 
 @dataclass(frozen=True)
 class Place:
-    """One dataset of one project, and the client that reaches it. `storage` is where the Storage Read API of an
-    emulator listens (host:port); '' is Google's own."""
+    """One dataset of one project, and the client that reaches it. `storage` is where the Storage Read API listens
+    (host:port): '' is Google's own, None leaves it alone (an emulator has none for the results of queries)."""
 
     client: "Client"
     project: str
     dataset: str
-    storage: str = ""
+    storage: str | None = ""
 
     @property
     def where(self) -> str:
@@ -104,7 +104,9 @@ def place(dataset: str, settings: Settings) -> Place:
     variables = settings.variables
     project = variables.get("GOOGLE_CLOUD_PROJECT", "")
     client = _client(variables, project)
-    at = Place(client, client.project, dataset, variables.get("BIGQUERY_STORAGE_EMULATOR_HOST", ""))
+    emulated = "BIGQUERY_EMULATOR_HOST" in variables
+    storage = variables.get("BIGQUERY_STORAGE_EMULATOR_HOST", None if emulated else "")
+    at = Place(client, client.project, dataset, storage)
     from google.api_core.exceptions import NotFound
 
     with at.errors():

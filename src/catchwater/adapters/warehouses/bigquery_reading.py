@@ -136,7 +136,14 @@ class BigqueryCursor:
         from google.cloud.bigquery import QueryJobConfig
 
         config = QueryJobConfig(query_parameters=parameters, use_legacy_sql=False)
-        self._running = self._at.client.query(sql, job_config=config, retry=None, job_retry=None, timeout=60.0)  # type: ignore[arg-type]
+        self._running = self._at.client.query(
+            sql,
+            job_config=config,
+            api_method="QUERY",  # a short one is answered at once, its first rows with it
+            retry=None,  # type: ignore[arg-type]
+            job_retry=None,
+            timeout=60.0,
+        )
         try:
             return self._running.result(job_retry=None)
         finally:

@@ -5,7 +5,6 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -50,7 +49,6 @@ class BigquerySession:
         self._number, self._models = now.number, now.models
         self._held = self._read([name for name in self._names if name.startswith(MARKER)])
         self._work = Work()
-        self._numbers = count()
 
     def markers(self) -> dict[str, Marker]:
         """Those of the tables, moved by what this session has taken."""
@@ -179,7 +177,10 @@ class BigquerySession:
         self._folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=self._folder) as folder, self._place.errors(table.model.name):
             name, written = stage.load(self._place, table, batches, Path(folder))
-        return Merge(self._path, table, name, next(self._numbers)), written
+            merge = Merge(self._path, table, name)
+            for statement in merge.touch():
+                self._place.query(statement)
+        return merge, written
 
     def _count(self, merge: Merge, written: int) -> Loaded:
         model = merge.table.model
@@ -208,10 +209,9 @@ class BigquerySession:
         from contextlib import suppress
 
         for merge in self._work.merges:
-            with suppress(Exception):
-                self._place.client.delete_table(
-                    ".".join((*self._path, merge.stage)), not_found_ok=True, timeout=10.0
-                )
+            for name in [merge.stage, *([merge.touched] if merge.table.current else [])]:
+                with suppress(Exception):
+                    self._place.client.delete_table(".".join((*self._path, name)), not_found_ok=True, timeout=10.0)
 
 
 @dataclass(frozen=True)

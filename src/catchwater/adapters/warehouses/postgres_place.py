@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from catchwater.adapters.memory import limit
 from catchwater.errors import MissingExtra, WarehouseBusy, WarehouseError
 from catchwater.ports import Settings
 from catchwater.project.names import literal
@@ -97,7 +98,7 @@ def instance(folder: Path) -> "duckdb.DuckDBPyConnection":
         config={
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
-            "memory_limit": "512MB",
+            "memory_limit": f"{limit(512 << 20)}B",
             "preserve_insertion_order": "false",
             "temp_directory": str(folder / "tmp"),
         }

@@ -29,6 +29,7 @@ class Decision:
     action: str
     on: str
     allowed: bool
+    prefix: str = ""
 
     @property
     def role(self) -> str:
@@ -115,6 +116,10 @@ class Emulator:
     def later(self, seconds: float) -> None:
         """For alarms this much time has gone by: what was measured is that much older."""
         self._tell(later=seconds)
+
+    def cold(self) -> None:
+        """Functions start anew at their next call: what they remembered is gone."""
+        self._tell(cold=True)
 
     def _tell(self, **order: Any) -> None:
         if self._process is None or self._process.stdin is None:

@@ -15,6 +15,9 @@ evaluator: Any = importlib.import_module("ministack.core.iam_evaluator")
 scheduler: Any = importlib.import_module("ministack.services.scheduler")
 eventbridge: Any = importlib.import_module("ministack.services.eventbridge")
 cloudwatch: Any = importlib.import_module("ministack.services.cloudwatch")
+objects: Any = importlib.import_module("ministack.services.s3")
+router: Any = importlib.import_module("ministack.core.router")
+runtime: Any = importlib.import_module("ministack.core.lambda_runtime")
 queues: Any = importlib.import_module("ministack.services.sqs")
 functions: Any = importlib.import_module("ministack.services.lambda_svc")
 
@@ -25,11 +28,11 @@ lock = threading.Lock()
 since: dict[str, float] = {}  # alarm → when it was first looked at
 
 
-def note(who: str, action: str, resource: str, allowed: bool) -> None:
+def note(who: str, action: str, resource: str, allowed: bool, prefix: Any = "") -> None:
     """One decision as one line; what the twin does as the account's root isn't part of the story."""
     if who == ROOT or who.endswith(":root"):
         return
-    line = json.dumps({"who": who, "action": action, "on": resource, "allowed": allowed})
+    line = json.dumps({"who": who, "action": action, "on": resource, "allowed": allowed, "prefix": prefix or ""})
     with lock, open(os.environ["CATCHWATER_TWIN_DECISIONS"], "a", encoding="utf-8") as log:  # noqa: PTH123
         log.write(line + "\n")
 
@@ -46,37 +49,44 @@ def watch_evaluator() -> None:
     def decided(key: str, action: str, service: str, region: str, resource_arn: str = "*", **more: Any) -> Any:
         here.who = ROOT
         answer = enforce(key, action, service, region, resource_arn=resource_arn, **more)
-        note(here.who, action, resource_arn, answer is None)
+        note(here.who, action, resource_arn, answer is None, (more.get("service_context") or {}).get("s3:prefix"))
         return answer
 
     evaluator.evaluate, evaluator.enforce = seen, decided
 
 
-def may_invoke(target: dict[str, Any], rule: dict[str, Any]) -> bool:
-    """Whether the target's role, or without one the function's own policy, lets the service call the function.
-    ministack calls without asking; the answer is its own evaluator's."""
-    arn, role = target.get("Arn", ""), target.get("RoleArn", "")
-    account = arn.split(":")[4]
-    context = evaluator.EvalContext(
-        principal_arn=role.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/") + "/service",
-        principal_type="AssumedRole",
-        principal_account=account,
-        action="lambda:InvokeFunction",
-        resource_arn=arn,
-        region=arn.split(":")[3],
-    )
-    if role:
-        policies = evaluator._gather_role_policies(role.rsplit("/", 1)[-1], account)
-        answer = evaluator.evaluate(context, policies)
-    else:
-        source = rule.get("Arn", "")
-        context.principal_arn = f"{source} (events.amazonaws.com)"
-        context.service_context = {"aws:sourcearn": source, "aws:sourceaccount": account}
-        name = arn.split(":function:")[1].split(":")[0]
-        held = (functions._functions.get(name) or {}).get("policy") or {}
-        answer = evaluator.evaluate_resource_policy(held, context, "events.amazonaws.com")
-    note(context.principal_arn, context.action, arn, answer.decision == "Allow")
+def context_of(who: str, action: str, resource: str) -> Any:
+    _, _, _, region, account, *_ = resource.split(":")
+    return evaluator.EvalContext(
+        principal_arn=who, principal_type="AssumedRole", principal_account=account, action=action,
+        resource_arn=resource, region=region,
+    )  # fmt: skip
+
+
+def role_may(role: str, action: str, resource: str) -> bool:
+    """Whether a role's policies let it do what a service does in its name; ministack does that without asking, the
+    answer is its own evaluator's."""
+    account, name = role.split(":")[4], role.rsplit("/", 1)[-1]
+    context = context_of(f"arn:aws:sts::{account}:assumed-role/{name}/service", action, resource)
+    allowed = evaluator.evaluate(context, evaluator._gather_role_policies(name, account)).decision == "Allow"
+    note(context.principal_arn, action, resource, allowed)
+    return bool(allowed)
+
+
+def rule_may(rule: dict[str, Any], function: str) -> bool:
+    """Whether a function's own policy lets a rule call it."""
+    source = rule.get("Arn", "")
+    context = context_of(f"{source} (events.amazonaws.com)", "lambda:InvokeFunction", function)
+    context.service_context = {"aws:sourcearn": source, "aws:sourceaccount": context.principal_account}
+    held = (functions._functions.get(function.split(":function:")[1].split(":")[0]) or {}).get("policy") or {}
+    answer = evaluator.evaluate_resource_policy(held, context, "events.amazonaws.com")
+    note(context.principal_arn, context.action, function, answer.decision == "Allow")
     return bool(answer.decision == "Allow")
+
+
+def may_invoke(target: dict[str, Any], rule: dict[str, Any]) -> bool:
+    arn, role = target["Arn"], target.get("RoleArn", "")
+    return role_may(role, "lambda:InvokeFunction", arn) if role else rule_may(rule, arn)
 
 
 def ask_before_invoking() -> None:
@@ -87,6 +97,56 @@ def ask_before_invoking() -> None:
             invoke(target, event, rule, *rest)
 
     eventbridge._invoke_target = asked
+
+
+def ask_before_missing() -> None:
+    """S3 says that an object is missing only to who may list; others hear 403. ministack tells everybody."""
+    handle = objects.handle_request
+
+    async def handled(method: str, path: str, headers: Any, body: Any, query: Any, *rest: Any, **more: Any) -> Any:
+        answer = await handle(method, path, headers, body, query, *rest, **more)
+        bucket, _, key = path.lstrip("/").partition("/")
+        if answer[0] == 404 and key and method in ("GET", "HEAD") and not may_list(headers, query, bucket, key):
+            return 403, {"Content-Type": "application/xml"}, DENIED if method == "GET" else b""
+        return answer
+
+    objects.handle_request = handled
+
+
+DENIED = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+
+
+def may_list(headers: Any, query: Any, bucket: str, key: str) -> bool:
+    access = router.extract_access_key_id(headers, query)
+    arn, context = f"arn:aws:s3:::{bucket}", {"s3:prefix": key}
+    return evaluator.enforce(access, "s3:ListBucket", "s3", "", resource_arn=arn, service_context=context) is None
+
+
+def ask_before_keeping_failures() -> None:
+    """An event that failed goes to its queue in the name of the function's role."""
+    route = functions._route_async_failure
+
+    def routed(target: str, name: str, *rest: Any) -> None:
+        role = (functions._functions.get(name) or {}).get("config", {}).get("Role", "")
+        if role_may(role, "sqs:SendMessage" if ":sqs:" in target else "sns:Publish", target):
+            route(target, name, *rest)
+
+    functions._route_async_failure = routed
+
+
+def ask_before_logging(function: Any, logged: Any, *rest: Any, **more: Any) -> Any:
+    """Log lines are written in the name of the function's role; without the right there are none."""
+    config = function.get("config") or function
+    _, _, _, region, account, *_ = config["FunctionArn"].split(":")
+    group = f"/aws/lambda/{config['FunctionName']}"
+    stream = f"arn:aws:logs:{region}:{account}:log-group:{group}:log-stream:{config['FunctionName']}"
+    asked = [role_may(config["Role"], f"logs:{action}", stream) for action in ("CreateLogStream", "PutLogEvents")]
+    return (logged(function, *rest, **more) or True) if all(asked) else False
+
+
+def start_cold(_: Any) -> None:
+    """No function remembers anything of its earlier calls."""
+    runtime.reset()
 
 
 def look_as_alarms_do() -> None:
@@ -160,10 +220,11 @@ def measure_functions() -> None:
         return answer
 
     def read(function: Any, request: str, text: str, *rest: Any, **more: Any) -> Any:
-        for line in (text or "").splitlines():
+        kept = ask_before_logging(function, logged, request, text, *rest, **more)
+        for line in (text or "").splitlines() if kept is not False else ():
             store_embedded(line)
         look()
-        return logged(function, request, text, *rest, **more)
+        return kept
 
     functions._execute_function, functions._emit_lambda_logs = executed, read
 
@@ -193,7 +254,7 @@ def fire(name: str) -> None:
             scheduler._schedule_last_fired[key] = 0.0
 
 
-ORDERS: dict[str, Any] = {"fire": fire, "later": later}
+ORDERS: dict[str, Any] = {"fire": fire, "later": later, "cold": start_cold}
 
 
 def obey() -> None:
@@ -208,6 +269,8 @@ def main() -> None:
     scheduler._SCHEDULE_TICK_INTERVAL = TICK
     watch_evaluator()
     ask_before_invoking()
+    ask_before_missing()
+    ask_before_keeping_failures()
     look_as_alarms_do()
     invoke_as_events_do()
     measure_functions()

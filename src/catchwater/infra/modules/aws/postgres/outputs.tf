@@ -4,8 +4,6 @@ output "address" {
 }
 
 output "url" {
-  description = "How the database is opened, password included: for a write-only argument."
-  ephemeral   = true
-  sensitive   = true
-  value       = "postgresql://${var.username}:${urlencode(var.password)}@${aws_db_instance.this.address}:5432/${var.database}?sslmode=require"
+  description = "How the database is opened, but for the password: PASSWORD stands where it belongs."
+  value       = "postgresql://${var.username}:PASSWORD@${aws_db_instance.this.address}:5432/${var.database}?sslmode=require"
 }

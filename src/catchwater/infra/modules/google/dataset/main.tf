@@ -1,4 +1,4 @@
-# The warehouse: a dataset, its tables as the models describe them, a marker table per log, and who may read or load it.
+# The warehouse: a dataset, its tables as the models describe them, and who may read or load it.
 
 resource "google_bigquery_dataset" "this" {
   dataset_id                 = var.name
@@ -15,7 +15,11 @@ resource "google_bigquery_table" "this" {
   table_id            = each.key
   description         = each.value.description
   deletion_protection = var.protected
-  schema              = jsonencode(each.value.columns)
+
+  # what isn't said of a column isn't sent
+  schema = jsonencode([
+    for column in each.value.columns : merge({ mode = "NULLABLE" }, { for key, value in column : key => value if value != null && value != "" })
+  ])
 }
 
 resource "google_bigquery_dataset_iam_member" "access" {

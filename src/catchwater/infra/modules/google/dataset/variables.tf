@@ -30,8 +30,9 @@ variable "tables" {
     columns = list(object({
       name        = string
       type        = string
-      mode        = string
       description = string
+      precision   = optional(string)
+      scale       = optional(string)
     }))
   }))
 
@@ -42,16 +43,9 @@ variable "tables" {
 
   validation {
     condition = alltrue(flatten([
-      for table in values(var.tables) : [for column in table.columns : contains(["NULLABLE", "REQUIRED", "REPEATED"], column.mode)]
-    ]))
-    error_message = "A column's mode is NULLABLE, REQUIRED or REPEATED."
-  }
-
-  validation {
-    condition = alltrue(flatten([
       for table in values(var.tables) : [
         for column in table.columns : contains(
-          ["STRING", "BYTES", "INTEGER", "FLOAT", "NUMERIC", "BIGNUMERIC", "BOOLEAN", "TIMESTAMP", "DATE", "TIME", "DATETIME", "JSON", "INTERVAL", "GEOGRAPHY"],
+          ["STRING", "BYTES", "INTEGER", "FLOAT", "NUMERIC", "BIGNUMERIC", "BOOLEAN", "TIMESTAMP", "DATE", "TIME", "DATETIME"],
           column.type
         )
       ]
@@ -81,5 +75,4 @@ variable "access" {
 variable "protected" {
   description = "Whether Terraform refuses to drop a table; the rows can be loaded again from the lake."
   type        = bool
-  default     = true
 }

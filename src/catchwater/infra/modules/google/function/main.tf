@@ -1,4 +1,4 @@
-# A small step: a 2nd generation function, what wakes it, and who may call it.
+# A small step: a 2nd generation function over HTTP, and who may call it. One instance: those who call share one wake.
 
 resource "google_cloudfunctions2_function" "this" {
   name        = var.name
@@ -26,39 +26,10 @@ resource "google_cloudfunctions2_function" "this" {
     timeout_seconds                  = var.timeout
     min_instance_count               = var.min
     max_instance_count               = 1
-    max_instance_request_concurrency = 1
+    max_instance_request_concurrency = 80
     ingress_settings                 = "ALLOW_INTERNAL_ONLY"
     all_traffic_on_latest_revision   = true
-    environment_variables            = var.environment
-  }
-
-  dynamic "event_trigger" {
-    for_each = var.topic == "" ? [] : [var.topic]
-
-    content {
-      trigger_region        = var.location
-      event_type            = "google.cloud.pubsub.topic.v1.messagePublished"
-      pubsub_topic          = event_trigger.value
-      retry_policy          = "RETRY_POLICY_RETRY"
-      service_account_email = var.account
-    }
-  }
-
-  # Eventarc can't filter by key: every new object of the bucket wakes the step, which looks at manifests alone.
-  dynamic "event_trigger" {
-    for_each = var.bucket == "" ? [] : [var.bucket]
-
-    content {
-      trigger_region        = var.location
-      event_type            = "google.cloud.storage.object.v1.finalized"
-      retry_policy          = "RETRY_POLICY_RETRY"
-      service_account_email = var.account
-
-      event_filters {
-        attribute = "bucket"
-        value     = event_trigger.value
-      }
-    }
+    environment_variables            = merge({ THREADS = "80" }, var.environment)
   }
 }
 

@@ -94,14 +94,13 @@ variable "timeout" {
 
   validation {
     condition     = var.timeout >= 1 && var.timeout <= 540 && floor(var.timeout) == var.timeout
-    error_message = "A whole number of seconds from 1 to 540, which is what an event-driven function gets."
+    error_message = "A whole number of seconds from 1 to 540: an event is sent again after ten minutes."
   }
 }
 
 variable "min" {
   description = "Instances that are kept warm."
   type        = number
-  default     = 0
 
   validation {
     condition     = contains([0, 1], var.min)
@@ -112,28 +111,6 @@ variable "min" {
 variable "environment" {
   description = "What the handler is told; never a secret."
   type        = map(string)
-}
-
-variable "topic" {
-  description = "The full name of the topic whose messages wake the function; empty: none does."
-  type        = string
-  default     = ""
-
-  validation {
-    condition     = var.topic == "" || can(regex("^projects/[^/]+/topics/[^/]+$", var.topic))
-    error_message = "Written projects/PROJECT/topics/NAME."
-  }
-}
-
-variable "bucket" {
-  description = "The bucket whose new objects wake the function; empty: none do."
-  type        = string
-  default     = ""
-
-  validation {
-    condition     = var.bucket == "" || var.topic == ""
-    error_message = "A function has one event trigger: a topic or a bucket."
-  }
 }
 
 variable "invokers" {

@@ -9,7 +9,7 @@ resource "google_cloud_scheduler_job" "this" {
   attempt_deadline = "${var.timeout}s"
 
   retry_config {
-    retry_count          = 2
+    retry_count          = 3
     min_backoff_duration = "10s"
     max_backoff_duration = "60s"
   }

@@ -1,4 +1,4 @@
-# A secret and who may read it. Its value never passes through Terraform's state.
+# The place of a secret and who may read it. Its value never passes through Terraform: a person adds it.
 
 resource "google_secret_manager_secret" "this" {
   secret_id           = var.name
@@ -11,14 +11,6 @@ resource "google_secret_manager_secret" "this" {
       }
     }
   }
-}
-
-resource "google_secret_manager_secret_version" "this" {
-  count = var.version_number == 0 ? 0 : 1
-
-  secret                 = google_secret_manager_secret.this.id
-  secret_data_wo         = var.value
-  secret_data_wo_version = tostring(var.version_number)
 }
 
 resource "google_secret_manager_secret_iam_member" "readers" {

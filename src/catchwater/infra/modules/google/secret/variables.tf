@@ -18,25 +18,6 @@ variable "location" {
   }
 }
 
-variable "value" {
-  description = "The secret's first value, written and never kept; ignored while version_number is 0."
-  type        = string
-  default     = ""
-  ephemeral   = true
-  sensitive   = true
-}
-
-variable "version_number" {
-  description = "Raise it to write the value again; 0 makes the container alone, and a person adds the value."
-  type        = number
-  default     = 0
-
-  validation {
-    condition     = var.version_number >= 0 && floor(var.version_number) == var.version_number
-    error_message = "A whole number from 0."
-  }
-}
-
 variable "readers" {
   description = "Who may read the secret: label to member."
   type        = map(string)

@@ -1,15 +1,53 @@
-# A topic, the subscription that a step takes its messages from, and where messages go that nobody could take.
-
-data "google_project" "this" {}
-
-locals {
-  agent = "serviceAccount:service-${data.google_project.this.number}@gcp-sa-pubsub.iam.gserviceaccount.com"
-}
+# A topic, the two subscriptions of the step that takes it, and where messages go that nobody can read.
 
 resource "google_pubsub_topic" "this" {
   name = var.name
 }
 
+# Holds the messages: the step pulls a batch, and acknowledges it once the log has it.
+resource "google_pubsub_subscription" "this" {
+  name                       = var.name
+  topic                      = google_pubsub_topic.this.id
+  ack_deadline_seconds       = 60
+  message_retention_duration = "604800s"
+
+  expiration_policy {
+    ttl = ""
+  }
+
+  retry_policy {
+    minimum_backoff = "1s"
+    maximum_backoff = "60s"
+  }
+}
+
+# Wakes the step with each message; answered once the log has it, so a delivery that comes again is nothing unusual.
+resource "google_pubsub_subscription" "wake" {
+  name                       = "${var.name}-wake"
+  topic                      = google_pubsub_topic.this.id
+  ack_deadline_seconds       = 600
+  message_retention_duration = "604800s"
+
+  expiration_policy {
+    ttl = ""
+  }
+
+  push_config {
+    push_endpoint = var.push_endpoint
+
+    oidc_token {
+      service_account_email = var.push_account
+      audience              = var.push_endpoint
+    }
+  }
+
+  retry_policy {
+    minimum_backoff = "1s"
+    maximum_backoff = "60s"
+  }
+}
+
+# The step publishes here, with the reason, what it can't read.
 resource "google_pubsub_topic" "dead" {
   name = "${var.name}-dead"
 }
@@ -18,47 +56,12 @@ resource "google_pubsub_topic" "dead" {
 resource "google_pubsub_subscription" "dead" {
   name                       = "${var.name}-dead"
   topic                      = google_pubsub_topic.dead.id
-  message_retention_duration = "2678400s"
-
-  expiration_policy {
-    ttl = ""
-  }
-}
-
-resource "google_pubsub_subscription" "this" {
-  name                       = var.name
-  topic                      = google_pubsub_topic.this.id
-  ack_deadline_seconds       = var.ack_deadline
+  ack_deadline_seconds       = 60
   message_retention_duration = "604800s"
 
   expiration_policy {
     ttl = ""
   }
-
-  dead_letter_policy {
-    dead_letter_topic     = google_pubsub_topic.dead.id
-    max_delivery_attempts = 20
-  }
-
-  retry_policy {
-    minimum_backoff = "1s"
-    maximum_backoff = "60s"
-  }
-
-  depends_on = [google_pubsub_topic_iam_member.dead_letters]
-}
-
-# Pub/Sub's own agent moves messages to the dead letter.
-resource "google_pubsub_topic_iam_member" "dead_letters" {
-  topic  = google_pubsub_topic.dead.name
-  role   = "roles/pubsub.publisher"
-  member = local.agent
-}
-
-resource "google_pubsub_subscription_iam_member" "dead_letters" {
-  subscription = google_pubsub_subscription.this.name
-  role         = "roles/pubsub.subscriber"
-  member       = local.agent
 }
 
 resource "google_pubsub_topic_iam_member" "publishers" {
@@ -69,10 +72,14 @@ resource "google_pubsub_topic_iam_member" "publishers" {
   member = each.value
 }
 
-resource "google_pubsub_subscription_iam_member" "subscribers" {
-  for_each = var.subscribers
-
+resource "google_pubsub_subscription_iam_member" "consumer" {
   subscription = google_pubsub_subscription.this.name
   role         = "roles/pubsub.subscriber"
-  member       = each.value
+  member       = var.consumer
+}
+
+resource "google_pubsub_topic_iam_member" "buries" {
+  topic  = google_pubsub_topic.dead.name
+  role   = "roles/pubsub.publisher"
+  member = var.consumer
 }

@@ -9,6 +9,6 @@ output "subscription" {
 }
 
 output "dead_letter" {
-  description = "The full name of the subscription that keeps what could not be taken, for a month."
-  value       = google_pubsub_subscription.dead.id
+  description = "The full name of the topic for what can't be read, which the consumer is told."
+  value       = google_pubsub_topic.dead.id
 }

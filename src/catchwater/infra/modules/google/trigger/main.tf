@@ -1,4 +1,4 @@
-# What wakes a Cloud Run service: the end of a Cloud Build, or a new object of a bucket.
+# What wakes a service, or the one beneath a function: the end of a Cloud Build, or a new object of a bucket.
 
 # Cloud Build tells what becomes of a build on the topic of this name, once it exists.
 resource "google_pubsub_topic" "builds" {
@@ -40,7 +40,7 @@ resource "google_eventarc_trigger" "this" {
     cloud_run_service {
       service = var.service
       region  = var.location
-      path    = "/"
+      path    = var.path
     }
   }
 }

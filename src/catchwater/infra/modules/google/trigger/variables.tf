@@ -29,7 +29,7 @@ variable "account" {
 }
 
 variable "service" {
-  description = "The Cloud Run service that is woken."
+  description = "The Cloud Run service that is woken; a function has the name of the one beneath it."
   type        = string
 
   validation {
@@ -42,4 +42,14 @@ variable "bucket" {
   description = "The bucket whose new objects wake the service; empty: the end of a Cloud Build does."
   type        = string
   default     = ""
+}
+
+variable "path" {
+  description = "The path of the service that takes events."
+  type        = string
+
+  validation {
+    condition     = startswith(var.path, "/")
+    error_message = "A path begins with /."
+  }
 }

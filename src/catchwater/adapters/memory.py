@@ -1,0 +1,32 @@
+"""How much memory one DuckDB of this process may take; what it does beyond is spilled, and that is its own affair."""
+
+import os
+from pathlib import Path
+
+SHARE = 0.6  # of what the process may have: the rest is Python's, and what DuckDB takes outside its own limit
+_LAMBDA = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"
+_CGROUPS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+
+
+def limit(most: int) -> int:
+    """Bytes: SHARE of the machine's memory, of the function's or of the container's, whichever is least, at most
+    `most`."""
+    return min(most, int(min(_machine(), _function(), *map(_container, _CGROUPS)) * SHARE))
+
+
+def _machine() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _function() -> int:
+    """What Lambda says, in MB; a number without end elsewhere."""
+    told = os.environ.get(_LAMBDA, "")
+    return int(told) << 20 if told.isdecimal() and int(told) else 1 << 62
+
+
+def _container(told: Path) -> int:
+    try:
+        text = told.read_text().strip()
+    except OSError:
+        return 1 << 62
+    return int(text) if text.isdecimal() and int(text) else 1 << 62
