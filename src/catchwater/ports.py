@@ -319,6 +319,7 @@ class Relation:
     entity: tuple[str, ...] = ()
     order: str = ""
     sql: str = ""
+    macros: str = ""
     exact: bool = False
 
 

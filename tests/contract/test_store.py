@@ -11,14 +11,13 @@ from uuid import uuid4
 
 import pytest
 
-from catchwater.adapters.stores.gcs import GcsStore
 from catchwater.adapters.stores.local import LocalStore
 from catchwater.adapters.stores.s3 import S3Store
 from catchwater.errors import AlreadyExists, LakeError, NotFound, Uncertain
 from catchwater.lake.log import Log
 from catchwater.ports import Store
 from tests.support.emulators import make_bucket, ministack, seaweedfs, variables
-from tests.support.google import fake_gcs, make_gcs_bucket, storage_variables
+from tests.support.google import fake_gcs
 from tests.support.lake import Faulty, FixedClock, MemoryStore, OverwritingStore, draft, script
 
 __all__ = ["fake_gcs", "ministack", "seaweedfs"]

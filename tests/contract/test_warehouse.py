@@ -212,8 +212,8 @@ def test_odd_names_and_texts(house: House) -> None:
     if house.kind == "bigquery":
         with pytest.raises(
             WarehouseError, match=r"can't hold the name 'a \"b\" c', 'Ünïcode', \"it's\"(.|\n)*rename it"
-        ):
-            house.load(log)
+        ), house.warehouse.load({}) as session:
+            session.prepare([odd])
         odd = replace(
             model("select", {"id": "INTEGER", "select": "VARCHAR", "Upper": "VARCHAR"}), description=odd.description
         )
@@ -246,9 +246,8 @@ BIGQUERY_GAPS = {
     "INTERVAL": "can't hold the type INTERVAL(.|\n)*epoch",
     "TIMESTAMP_NS": "can't hold the type TIMESTAMP_NS(.|\n)*microseconds",
     "TIME WITH TIME ZONE": "can't hold the type TIME WITH TIME ZONE",
-    "DECIMAL(38,0)": "DECIMAL",  # the emulator has no BIGNUMERIC: 38 digits, five of them behind the point
-    "DECIMAL(38,38)": "",
 }
+BIGNUMERIC = ("DECIMAL(38,0)", "DECIMAL(38,38)")  # which the emulator hasn't: tests/unit/warehouses looks at the SQL
 
 
 def one(house: House, kind: str) -> Chain:
@@ -264,7 +263,8 @@ def test_values_come_back_as_they_were(house: House) -> None:
     for kind, error in gaps.items():
         with pytest.raises(WarehouseError, match=error):
             house.load(one(house, kind))
-    types = {kind: value for kind, value in TYPES.items() if kind not in gaps}
+    gone = {*gaps, *BIGNUMERIC} if house.kind == "bigquery" else set()
+    types = {kind: value for kind, value in TYPES.items() if kind not in gone}
     names = {f"c{n}": kind for n, kind in enumerate(types)}
     log = house.chain(model("t", {"id": "INTEGER", **names}))
     given = ", ".join(f"CAST({value} AS {kind}) AS c{n}" for n, (kind, value) in enumerate(types.items()))
@@ -488,7 +488,7 @@ def test_readers_ask_in_every_way_that_reads(house: House) -> None:
             with pytest.raises(UseError, match="BigQuery"):
                 house.rows(statement)
         with house.warehouse.read() as reading:
-            assert reading.connection.execute("SELECT v FROM t WHERE id = ?", ["2"]).fetchone() == ("b",)
+            assert reading.connection.execute("SELECT v FROM t WHERE id = ?", [2]).fetchone() == ("b",)
             assert reading.connection.sql("SELECT count(*) FROM t").fetchone() == (2,)
         return
     assert len(house.rows("SUMMARIZE t")) == 2

@@ -135,15 +135,29 @@ def test_misuse_is_told(project: Path, arguments: list[str], said: str) -> None:
 def test_without_a_plan_it_says_what_to_do(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TOTESYS_URL", raising=False)
     (project / ".catchwater/plan.json").unlink()
+    shutil.rmtree(project / "tables")
     done = catchwater("build", "--env", "dev", project)
     assert done.exit == 2
     assert "the tables of totesys aren't known here" in done.err
-    assert "catchwater run" in done.err
+    assert "catchwater check --save" in done.err
+
+
+def test_saved_tables_win_over_what_this_machine_applied(project: Path) -> None:
+    catchwater("build", "--env", "dev", project)
+    built = (project / "infra/dev/plan.json").read_bytes()
+    (project / ".catchwater/plan.json").unlink()
+    assert catchwater("build", "--env", "dev", "--check", project).exit == 0
+    assert (project / "infra/dev/plan.json").read_bytes() == built
+    (project / "tables/totesys.json").write_text("[{}]")
+    broken = catchwater("build", "--env", "dev", project)
+    assert broken.exit == 2
+    assert "tables/totesys.json: not the tables of a source" in broken.err
 
 
 def test_a_built_plan_serves_where_no_database_is(project: Path) -> None:
     catchwater("build", "--env", "dev", project)
     (project / ".catchwater/plan.json").unlink()
+    shutil.rmtree(project / "tables")
     assert catchwater("build", "--env", "dev", "--check", project).exit == 0
     lookml = catchwater("lookml", "--plan", project / "infra/dev/plan.json", project)
     assert lookml.exit == 0, lookml.err

@@ -9,6 +9,7 @@ from pg8000.native import Connection
 
 from catchwater.runtimes.demo import Demo
 from catchwater.runtimes.local import Runtime
+from catchwater.runtimes.tables import saved
 from tests.support.commands import catchwater
 
 
@@ -153,3 +154,11 @@ def test_a_demo_is_resumed_and_another_folder_refused(shop: Shown, tmp_path: Pat
     assert refused.exit == 2
     assert "isn't this demo" in refused.err
     assert (tmp_path / "mine").read_text() == "precious"
+
+
+def test_the_saved_tables_are_those_that_the_databases_have(totesys: Shown, shop: Shown) -> None:
+    for name, shown in (("totesys", totesys), ("shop", shop)):
+        described = shown.demo.wiring.source(name).describe()
+        kept = saved(Path(__file__).parents[2] / "examples" / name, name)
+        assert kept == described
+        assert [table.origin for table in kept] == [table.origin for table in described]

@@ -11,6 +11,7 @@ from catchwater.plan.plan import Plan
 from catchwater.ports import Settings
 from catchwater.project.load import load
 from catchwater.project.tables import Column, TableSchema
+from catchwater.runtimes.tables import saved
 from catchwater.wiring import adapter
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -86,7 +87,7 @@ def plan_of(name: str, environment: str = "local") -> Plan:
         folder = Path(made)
         settings = Settings(EXAMPLES / name, folder / ".catchwater", environment, lambda text: text, name, variables)
         described = {
-            source: tables(databases[name])
+            source: (saved(EXAMPLES / name, source) if environment != "local" else None) or tables(databases[name])
             if name in databases
             else adapter("source", spec.kind)(source, spec, settings).describe()
             for source, spec in loaded.project.sources.items()

@@ -124,9 +124,9 @@ class Function:
                 fields = path.read_text().rsplit(")", 1)[1].split()
             except OSError:
                 continue
-            if int(fields[2]) == self._process.pid and int(path.parent.name) != self._process.pid:
-                found.append(int(path.parent.name))
-            elif int(fields[1]) == self._process.pid:
+            if (int(fields[2]) == self._process.pid and int(path.parent.name) != self._process.pid) or int(
+                fields[1]
+            ) == self._process.pid:
                 found.append(int(path.parent.name))
         return found
 

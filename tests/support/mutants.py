@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from catchwater.infra.hcl import expression
 from catchwater.infra.offline.rules import Rule
@@ -15,7 +15,10 @@ META = {"count", "for_each", "depends_on", "provider", "lifecycle"}
 
 @dataclass(frozen=True)
 class Argument:
-    """One argument of a resource in a formatted file: lines from `start` to `end`, counted from 0, the last included."""
+    """One argument of a resource in a formatted file: lines from `start` to `end`, counted from 0, the last included.
+
+    `dynamic`: it stands in a dynamic block, or in a block beside one; nobody sees its value while a for_each is unknown.
+    """
 
     type: str
     path: tuple[str, ...]
@@ -32,8 +35,14 @@ class Argument:
         return ".".join(self.path)
 
 
-def arguments(text: str) -> Iterator[Argument]:
+def arguments(text: str) -> list[Argument]:
     """Every argument of every resource, those in blocks and in the content of dynamic blocks too."""
+    found = list(_scanned(text))
+    dynamic = {(one.type, one.path[0]) for one in found if one.dynamic}
+    return [replace(one, dynamic=(one.type, one.path[0]) in dynamic) for one in found]
+
+
+def _scanned(text: str) -> Iterator[Argument]:
     lines, number = text.split("\n"), 0
     open_blocks: list[tuple[str, bool]] = []
     resource = ""

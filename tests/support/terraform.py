@@ -30,7 +30,9 @@ Changed = Callable[[str], str]
 
 def named() -> list[str]:
     """Every module as `aws/bucket`, in one order in every process."""
-    return sorted(f"{folder.parent.name}/{folder.name}" for folder in MODULES.glob("*/*") if (folder / "main.tf").exists())
+    return sorted(
+        f"{folder.parent.name}/{folder.name}" for folder in MODULES.glob("*/*") if (folder / "main.tf").exists()
+    )
 
 
 @pytest.fixture(scope="session")

@@ -45,9 +45,17 @@ def init(
     typer.echo(f"next: catchwater run {target}")
 
 
-def check(project: ProjectFolder = Path(), env: Env = "local", as_json: Json = False) -> None:
+def check(
+    project: ProjectFolder = Path(),
+    env: Env = "local",
+    keep: Annotated[
+        bool, typer.Option("--save", help="Write the databases' tables to tables/, to compile from.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Read everything, reach the sources, and say all that is wrong at once."""
     from catchwater.runtimes.planning import open_project, plan_project
+    from catchwater.runtimes.tables import FOLDER, save
 
     wiring = open_project(project, env)
     planned = plan_project(wiring)
@@ -55,10 +63,22 @@ def check(project: ProjectFolder = Path(), env: Env = "local", as_json: Json = F
         raise error
     plan = planned.plan
     tables = sum(len(source.tables) for source in plan.sources)
+    databases = [source for source in plan.sources if source.kind == "postgres"] if keep else []
+    written = [f"{FOLDER}/{one.name}.json" for one in databases if save(project, one.name, one.tables)]
     if as_json:
-        emit({"project": plan.project, "environment": env, "tables": tables, "models": len(plan.models)})
+        emit(
+            {
+                "project": plan.project,
+                "environment": env,
+                "tables": tables,
+                "models": len(plan.models),
+                "saved": written,
+            }
+        )
         return
     typer.echo(f"{plan.project}: {len(plan.sources)} sources, {tables} tables, {len(plan.models)} models: well")
+    for name in written:
+        typer.echo(f"saved {name}: commit it, clouds are compiled from it")
 
 
 def plan(

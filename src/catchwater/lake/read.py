@@ -62,6 +62,14 @@ def locate(
     ]
 
 
+def url_of(store: Store, key: str) -> str:
+    """Where machines other than this one read and write an object; LakeError for a store that they don't see."""
+    url = getattr(store, "url", None)
+    if url is None:
+        raise LakeError("only this machine sees this lake", next_step="put the lake on S3 or GCS")
+    return str(url(key))
+
+
 def create_history(
     con: "duckdb.DuckDBPyConnection",
     view: str,
@@ -183,7 +191,7 @@ def _there(store: Store, manifest: Manifest, file: File) -> str:
         where = f"{manifest.log} batch {manifest.seq}: {file.path}"
         said = "is gone" if size is None else f"has {size} bytes, {file.bytes} were committed"
         raise Corrupt(f"the file {said}", where=where, next_step="restore the file from a copy of the lake")
-    return str(store.url(file.path))  # type: ignore[attr-defined]
+    return url_of(store, file.path)
 
 
 def _pieces(store: Store, manifests: Sequence[Manifest], table: str) -> list[_Piece]:

@@ -59,7 +59,7 @@ def copy(name: str, folder: Path) -> bool:
     return True
 
 
-def _inputs(name: str, folder: Path) -> Any:
+def module_of(name: str, folder: Path) -> Any:
     """The example's `demo.py` as a module of its own; its siblings can be imported while it loads."""
     spec = importlib.util.spec_from_file_location(f"catchwater_demo_{name}", folder / "demo.py")
     if spec is None or spec.loader is None or not (folder / "demo.py").is_file():
@@ -71,13 +71,11 @@ def _inputs(name: str, folder: Path) -> Any:
         spec.loader.exec_module(module)
     finally:
         sys.path.remove(str(folder))
-    return module.inputs(folder)
+    return module
 
 
-def inputs_of(name: str, folder: Path) -> Any:
-    """The systems that a project's `demo.py` starts, as a context that yields Inputs; what they keep stays in
-    `folder`. Raises UseError for a project without one."""
-    return _inputs(name, folder)
+def _inputs(name: str, folder: Path) -> Any:
+    return module_of(name, folder).inputs(folder)
 
 
 class Demo:

@@ -18,8 +18,10 @@ from catchwater.project.load import environments, load
 from catchwater.project.schema import PostgresSource
 from catchwater.project.tables import TableSchema
 from catchwater.project.variables import resolver
+from catchwater.runtimes.tables import saved
 from catchwater.wiring import Wiring, adapter
 
+Tables = dict[str, Sequence[TableSchema]]
 _VARIABLE = re.compile(rb"\$\{([^}]*)\}")
 
 
@@ -42,34 +44,16 @@ def open_project(folder: Path, environment: str = "local", variables: Mapping[st
 def plan_project(wiring: Wiring, known: Plan | None = None) -> Planned:
     """The plan as of now; a source that can't be reached keeps the tables of the plan last applied.
 
-    A cloud's environment is planned with the tables of the plan last applied on this machine, else of the one last
-    built or of `known`, so that no connection to it is made; a source that was never planned here is asked.
+    A cloud's environment is planned with the tables saved in the project, else with those of the plan last applied
+    on this machine, last built, or `known`, so that no connection to it is made; only a source that was never seen is
+    asked.
     """
     applied = applied_plan(wiring.state)
-    tables: dict[str, Sequence[TableSchema]] = {}
     unreachable: dict[str, CatchwaterError] = {}
-    away = bool(wiring.loaded.project.aws or wiring.loaded.project.google)
-    if away and applied is None:
-        applied = known or before(wiring)[0]
-    for name in wiring.loaded.project.sources:
-        held = next((source for source in applied.sources if source.name == name), None) if applied else None
-        if held is not None and away:
-            tables[name] = held.tables
-            continue
-        try:
-            tables[name] = wiring.source(name).describe()
-        except SourceError as error:
-            if held is None:
-                raise
-            tables[name] = held.tables
-            unreachable[name] = error
-        except SecretMissing as error:
-            if away:
-                raise UseError(
-                    f"the tables of {name} aren't known here: {error.message}",
-                    next_step="catchwater run   (once, here), or set the variable so that they can be read",
-                ) from error
-            raise
+    if wiring.loaded.project.aws or wiring.loaded.project.google:
+        tables = _held_tables(wiring, applied or known or before(wiring)[0])
+    else:
+        tables, unreachable = _tables(wiring, applied)
     made_of = inputs(wiring.loaded.folder, tables, wiring.loaded.variables)
     if applied and made_of == remembered(wiring.state):
         models = applied.models
@@ -80,6 +64,39 @@ def plan_project(wiring: Wiring, known: Plan | None = None) -> Planned:
     plan = make(wiring.loaded.project, wiring.loaded.environment, tables, models)
     refuse(plan, wiring.loaded)
     return Planned(plan, unreachable, made_of)
+
+
+def _tables(wiring: Wiring, applied: Plan | None) -> tuple[Tables, dict[str, CatchwaterError]]:
+    tables: Tables = {}
+    unreachable: dict[str, CatchwaterError] = {}
+    for name in wiring.loaded.project.sources:
+        try:
+            tables[name] = wiring.source(name).describe()
+        except SourceError as error:
+            held = _planned(applied, name)
+            if held is None:
+                raise
+            tables[name] = held
+            unreachable[name] = error
+    return tables, unreachable
+
+
+def _planned(plan: Plan | None, source: str) -> tuple[TableSchema, ...] | None:
+    return next((each.tables for each in plan.sources if each.name == source), None) if plan else None
+
+
+def _held_tables(wiring: Wiring, known: Plan | None) -> Tables:
+    tables: Tables = {}
+    for name, source in wiring.loaded.project.sources.items():
+        held = None
+        if source.kind == "postgres":
+            held = saved(wiring.loaded.folder, name) or _planned(known, name)
+        try:
+            tables[name] = held or wiring.source(name).describe()
+        except SecretMissing as error:
+            said = f"the tables of {name} aren't known here: {error.message}"
+            raise UseError(said, next_step="catchwater check --save   (where the source can be reached)") from error
+    return tables
 
 
 def clouds(folder: Path, own: Plan) -> list[Plan]:

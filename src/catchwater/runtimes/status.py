@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from catchwater.errors import CatchwaterError
 from catchwater.lake.log import Log
@@ -11,7 +11,7 @@ from catchwater.lake.manifest import Manifest
 from catchwater.plan.plan import Model, Plan, Trigger
 from catchwater.ports import Store, Version
 from catchwater.project.names import seconds
-from catchwater.runtimes.records import Records, utc
+from catchwater.runtimes.records import utc
 from catchwater.runtimes.schedule import due
 from catchwater.wiring import Wiring
 
@@ -19,13 +19,22 @@ READERS = 8
 RUNS = 50
 
 
-def status(plan: Plan, wiring: Wiring, records: Records) -> dict[str, Any]:
+class Index(Protocol):
+    """What is known of past runs (Records, or what a cloud's bucket holds of them)."""
+
+    def steps(self) -> dict[str, dict[str, Any]]: ...
+    def runs(self, limit: int) -> list[dict[str, Any]]: ...
+    def totals(self) -> dict[str, float]: ...
+
+
+def status(plan: Plan, wiring: Wiring, records: Index, logs: bool = True) -> dict[str, Any]:
     """The shape that the console, the API and `catchwater status` share (docs/decisions/0006-serve.md).
 
-    A log or a warehouse that can't be read is one of `problems`; the rest is answered all the same.
+    A log or a warehouse that can't be read is one of `problems`; the rest is answered all the same. Without `logs`
+    their newest batches aren't asked for.
     """
     steps = _steps(plan, records)
-    heads, problems = _heads(plan, wiring)
+    heads, problems = _heads(plan, wiring) if logs else ({}, {})
     version, refused = _version(wiring)
     loaded = {log: at[0] for log, at in version.cut.items()} if version else {}
     limit = _promised(plan)
@@ -69,7 +78,7 @@ def _next(trigger: Trigger, last: str | None) -> str | None:
     return max(moment, now).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _quarantine(records: Records) -> list[dict[str, Any]]:
+def _quarantine(records: Index) -> list[dict[str, Any]]:
     """What the newest runs set aside, by step; `catchwater runs N --quarantine` shows the rows."""
     return [
         {
@@ -86,7 +95,7 @@ def _quarantine(records: Records) -> list[dict[str, Any]]:
     ]
 
 
-def freshness(plan: Plan, records: Records) -> list[dict[str, Any]]:
+def freshness(plan: Plan, records: Index) -> list[dict[str, Any]]:
     """{name, freshness_seconds, stale} of each source, from the records alone.
 
     The age is that of the oldest success among the steps from the source to the warehouse; None before the first.
@@ -111,7 +120,7 @@ def _promised(plan: Plan) -> float | None:
     return seconds(str(promised)) if promised else None
 
 
-def _steps(plan: Plan, records: Records) -> dict[str, dict[str, Any]]:
+def _steps(plan: Plan, records: Index) -> dict[str, dict[str, Any]]:
     """What is known of the plan's steps; those of an earlier plan are nobody's concern."""
     known = records.steps()
     return {step.name: known[step.name] for step in plan.steps if step.name in known}

@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
-from catchwater.errors import LakeError
 from catchwater.lake.manifest import Manifest
-from catchwater.lake.read import KEYLESS_COLUMNS, locate
+from catchwater.lake.read import KEYLESS_COLUMNS, locate, url_of
 from catchwater.plan.plan import Model, Read
 from catchwater.ports import Distributed, Piece, Relation, Selection, Store
 from catchwater.project.names import literal, quote
@@ -60,7 +59,7 @@ class Relations:
                 self.found.append(self._source(read))
             elif above.materialized == "view":
                 self.add(above)
-                self.found.append(Relation(read.alias, held_columns(above), "view", sql=above.sql))
+                self.found.append(Relation(read.alias, held_columns(above), "view", sql=above.sql, macros=above.macros))
             else:
                 self.found.append(self._model(above, read))
 
@@ -98,21 +97,13 @@ class _Place:
         self._store: Store = at.work.ports.stores["processed"]
         self._prefix = f"{at.log.folder}/_work/{uuid4().hex}" if remote else ""
         self._folder = at.folder / f"selected-{uuid4().hex}"
-        self.url = place_of(self._store, self._prefix) if remote else str(self._folder)
+        self.url = url_of(self._store, self._prefix) if remote else str(self._folder)
 
     def files(self, name: str) -> list[Path]:
         if not self._prefix:
             return sorted((self._folder / name).glob("*.parquet"))
         listed = self._store.list(f"{self._prefix}/{name}/")
         return [self._store.fetch(one.key) for one in listed if one.key.endswith(".parquet") and one.size]
-
-
-def place_of(store: Store, key: str) -> str:
-    """The URL of an object, for engines that can't see this machine's files; LakeError where the store has none."""
-    url = getattr(store, "url", None)
-    if url is None:
-        raise LakeError("this lake has no URLs that other machines can read", next_step="put the lake on S3 or GCS")
-    return str(url(key))
 
 
 def _exact_view(at: Computing, relation: Relation, files: Sequence[Path]) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from catchwater.errors import GrantMissing, LakeError
+from catchwater.errors import GrantMissing
+from catchwater.lake.read import url_of
 from catchwater.plan.plan import Grant, Model
 from catchwater.ports import (
     Extraction,
@@ -77,10 +78,7 @@ class GuardedStore:
     def url(self, key: str) -> str:
         """Where other machines read or write an object; LakeError for a store that only this machine sees."""
         self._need("read", key)
-        url = getattr(self._store, "url", None)
-        if url is None:
-            raise LakeError("only this machine sees this lake", next_step="put the lake on S3 or GCS")
-        return str(url(key))
+        return url_of(self._store, key)
 
 
 class GuardedSource:

@@ -110,7 +110,7 @@ class PubsubSource:
             for each in (inbox.waiting() if inbox else ())
         }
         waiting = lease(self._settings.queues[self._name], self._settings.variables.get(calls.EMULATOR, ""))
-        more = waiting.fill(len(brought), sum(len(each.body) for each in brought.values()), patient=not brought)
+        more = waiting.fill(len(brought), sum(len(each.body) for each in brought.values()), patient=inbox is None)
         found = waiting.messages | brought
         known = waiting.known(held, min((each.received for each in found.values()), default=time.time()))
         self._settle(waiting, [name for name in found if name in known])

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Types = Mapping[str, str]
 _FLOATS = ("FLOAT", "DOUBLE")
+_BARE = ((bool, "BOOLEAN"), (int, "BIGINT"), (float, "DOUBLE"))
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def asked(tree: "exp.Expr", values: Sequence[Any], floats: Sequence[str], con: "
 
 
 def _placed(node: "exp.Expr", values: Any, parameters: list[tuple[str, str | None]], con: Any) -> "exp.Expr":
-    """`CAST(? AS type)` becomes a parameter of that type, its value as DuckDB reads it; a bare `?` is a text."""
+    """`CAST(? AS type)` becomes a parameter of that type, its value as DuckDB reads it; a bare `?` has its value's."""
     from sqlglot import exp
 
     cast = isinstance(node, exp.Cast) and isinstance(node.this, exp.Placeholder)
@@ -110,7 +111,8 @@ def _placed(node: "exp.Expr", values: Any, parameters: list[tuple[str, str | Non
         value = next(values)
     except StopIteration:
         raise UseError("fewer values than the statement has places for", next_step="give a value for each ?") from None
-    kind = node.args["to"].sql(dialect="duckdb") if cast else "VARCHAR"
+    bare = next((kind for type_, kind in _BARE if isinstance(value, type_)), "VARCHAR")
+    kind = node.args["to"].sql(dialect="duckdb") if cast else bare
     name = f"p{len(parameters)}"
     parameters.append(_typed(value, kind, con))
     return exp.Parameter(this=exp.Var(this=name))

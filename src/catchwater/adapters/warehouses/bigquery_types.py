@@ -20,7 +20,7 @@ _SAME = {
     '"NULL"': ("INT64", "BIGINT"), "NULL": ("INT64", "BIGINT"),
     **{name: ("INT64", sent) for name, sent in _INTEGERS.items()},
 }  # fmt: skip
-_DIGITS = {"UBIGINT": "NUMERIC(20)", "HUGEINT": "BIGNUMERIC", "UHUGEINT": "BIGNUMERIC"}
+_DIGITS = ("HUGEINT", "UHUGEINT")  # 39 digits, of which BIGNUMERIC takes all that they have
 _MOMENTS = {"DATE": "DATE", "DATETIME": "TIMESTAMP", "TIMESTAMP": "TIMESTAMPTZ"}
 _DECIMAL = re.compile(r"DECIMAL\((\d+),\s*(\d+)\)")
 _NUMERIC = re.compile(r"(BIG)?NUMERIC(?:\((\d+)(?:,\s*(\d+))?\))?")
@@ -43,9 +43,8 @@ class Held:
 
     def value(self, expression: str) -> str:
         """The staged value as it will be stored, in BigQuery's SQL."""
-        if self.staged == self.type:
-            return expression
-        return f"CAST({expression} AS {self.type.partition('(')[0]})"
+        name = self.type.partition("(")[0]
+        return expression if self.staged == name else f"CAST({expression} AS {name})"
 
     def wrong(self, name: str) -> str:
         """A DuckDB condition that holds for values outside of BigQuery's years 1 to 9999; '' where none can be."""
@@ -65,8 +64,8 @@ def held(table: str, column: Column) -> Held:
     if kind.startswith("ENUM"):
         return Held("STRING", "VARCHAR", "STRING")
     if kind in _DIGITS:
-        return Held(_DIGITS[kind], "VARCHAR", "STRING")
-    decimal = _DECIMAL.fullmatch(kind)
+        return Held("BIGNUMERIC", "VARCHAR", "STRING")
+    decimal = _DECIMAL.fullmatch("DECIMAL(20,0)" if kind == "UBIGINT" else kind)
     if decimal:
         return _decimal(int(decimal[1]), int(decimal[2]))
     if kind not in _SAME:

@@ -22,7 +22,8 @@ class Rule:
 
 
 def one_of(*allowed: Any) -> Rule:
-    return Rule(f"one of {', '.join(map(str, allowed))}", lambda value: value in allowed, "no-such-value")
+    wrong = "no-such-value" if isinstance(allowed[0], str) else max(allowed) + 1
+    return Rule(f"one of {', '.join(map(str, allowed))}", lambda value: value in allowed, wrong)
 
 
 def shape(pattern: str, says: str, wrong: str = "~ wrong ~") -> Rule:

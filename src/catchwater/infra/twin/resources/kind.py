@@ -21,6 +21,12 @@ class Account(Protocol):
         """A boto3 client that is signed by the role that applies."""
         ...
 
+    def database(self, name: str, user: str, password: str, port: int) -> str:
+        """A real Postgres with that database, owned by that user; its address."""
+        ...
+
+    def database_is_there(self) -> bool: ...
+
 
 Put = Callable[[Account, Given, Values | None], Values]
 Read = Callable[[Account, Values], Values | None]

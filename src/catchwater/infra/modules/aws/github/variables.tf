@@ -1,10 +1,10 @@
 variable "repository" {
-  description = "The repository on GitHub whose workflows are let in: OWNER/NAME."
+  description = "The repository whose workflows are let in, as the subject of GitHub's tokens has it: OWNER@ID/NAME@ID, or OWNER/NAME for one made before July 2026. See sub_claim_prefix of gh api repos/OWNER/NAME/actions/oidc/customization/sub."
   type        = string
 
   validation {
-    condition     = can(regex("^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$", var.repository))
-    error_message = "A repository is named OWNER/NAME."
+    condition     = can(regex("^([A-Za-z0-9-]+@[0-9]+/[A-Za-z0-9._-]+@[0-9]+|[A-Za-z0-9-]+/[A-Za-z0-9._-]+)$", var.repository))
+    error_message = "A repository is named OWNER@ID/NAME@ID, or OWNER/NAME where its tokens have no ids."
   }
 }
 
