@@ -15,7 +15,7 @@ from catchwater.adapters.warehouses.bigquery import BigqueryWarehouse
 from catchwater.adapters.warehouses.duckdb import DuckdbWarehouse
 from catchwater.adapters.warehouses.postgres import PostgresWarehouse
 from catchwater.plan.plan import Model, Read
-from catchwater.ports import LoadBatch, Loaded, Settings, Version, Warehouse
+from catchwater.ports import LoadBatch, Loaded, Selection, Settings, Version, Warehouse
 from catchwater.project.names import literal, quote
 from catchwater.project.schema import BigqueryWarehouse as BigquerySpec
 from catchwater.project.schema import PostgresWarehouse as Spec
@@ -129,6 +129,21 @@ class House:
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         with self.warehouse.read() as reading:
             return reading.connection.execute(sql).fetchall()
+
+    def texts(self, table: str, columns: Mapping[str, str]) -> list[tuple[Any, ...]]:
+        """Each value as the text of its declared type, by `id`, through the way of the API."""
+        shown = ", ".join(f"CAST(CAST({quote(name)} AS {kind}) AS VARCHAR)" for name, kind in columns.items())
+        every = {"id": "BIGINT"} | dict(columns)
+        rows = Selection(
+            f"SELECT {', '.join(map(quote, every))} FROM {quote(table)}",
+            (),
+            [Column(name, kind) for name, kind in every.items()],
+            shown,
+            table,
+            "ORDER BY id",
+        )
+        with self.warehouse.read() as reading:
+            return reading.select(rows).fetchall()
 
     def version(self) -> Version:
         version = self.warehouse.version()

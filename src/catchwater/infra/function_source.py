@@ -3,6 +3,8 @@
 import io
 import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
+from importlib import metadata
 from pathlib import Path
 
 from catchwater.infra.package import closure
@@ -12,6 +14,7 @@ RUNTIME = "python312"
 ENTRY_POINT = "on_event"
 FUNCTION_LEAVES_OUT = ("_examples", "infra", "serve", "cli")
 IMAGE_LEAVES_OUT = ("_examples", "infra")
+COMMAND_LINE = ("click", "markdown-it-py", "mdurl", "pygments", "rich", "shellingham", "typer")
 _TIME = (1980, 1, 1, 0, 0, 0)
 _MAIN = '''"""What Cloud Functions calls; which step it is stands in the environment."""
 
@@ -40,6 +43,15 @@ def requirements(extras: tuple[str, ...]) -> bytes:
     return "".join(f"{line}\n" for line in pinned).encode()
 
 
+def command_line() -> bytes:
+    """What the rooms that an image has and a function hasn't need besides: `catchwater.cli` is made of it."""
+    pinned = []
+    for name in COMMAND_LINE:
+        with suppress(metadata.PackageNotFoundError):
+            pinned.append(f"{name}=={metadata.version(name)}\n")
+    return "".join(pinned).encode()
+
+
 def package(leave_out: tuple[str, ...]) -> dict[str, bytes]:
     """The files of this package by their path, as it lies here, without these rooms."""
     home = Path(__file__).resolve().parents[1]
@@ -62,6 +74,12 @@ def function_zip(plan: Plan, out: Path) -> Path:
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_bytes(archive(function_files(plan)))
     return out
+
+
+def image_files(plan: Plan) -> dict[str, bytes]:
+    """What the image is built from besides its Dockerfile, in one folder."""
+    needed = requirements(extras_of(plan, ("service", "job"))) + command_line()
+    return {"requirements.txt": needed, **package(IMAGE_LEAVES_OUT)}
 
 
 def archive(files: Mapping[str, bytes]) -> bytes:

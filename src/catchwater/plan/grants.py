@@ -78,6 +78,10 @@ def _serve(step: Step, project: Project) -> Iterable[Grant]:
         yield Grant(step.name, "read", "warehouse/*", "it answers from the warehouse")
         if step.place in ("local", project.place.ingest or step.place):
             yield Grant(step.name, "read", "ingestion/_runs/*", "it shows the runs")
+            if step.place != "local":
+                yield Grant(step.name, "list", "ingestion/_runs/*", "it shows the runs")
+        if step.place != "local" and step.name == "serve:api":
+            yield Grant(step.name, "read", "secret/api-keys", "it knows its callers by their keys")
     if step.name != "serve:api":
         return
     for name, source in sorted(project.sources.items()):

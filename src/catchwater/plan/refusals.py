@@ -6,7 +6,7 @@ from catchwater.errors import Problem, ProjectError
 from catchwater.plan.freshness import period, spoken, worst
 from catchwater.plan.network import missing
 from catchwater.plan.plan import Plan, Step
-from catchwater.project.names import seconds
+from catchwater.project.names import seconds, secret_id
 from catchwater.project.schema import Loaded
 
 COMPUTES = {"aws": ("lambda", "glue"), "google": ("function", "service", "dataflow")}
@@ -132,4 +132,17 @@ def _schedules(plan: Plan, loaded: Loaded) -> Iterator[Problem]:
         yield Problem(*_at(loaded, *at), message, "every: 1 minute")
 
 
-_CHECKS = (_promise, _routes, _clouds, _steps, _sources, _schedules)
+def _secrets(plan: Plan, loaded: Loaded) -> Iterator[Problem]:
+    owners: dict[str, str] = {}
+    for grant in plan.grants:
+        if not grant.resource.startswith("secret/"):
+            continue
+        name = grant.resource.removeprefix("secret/")
+        called = secret_id(plan.project, plan.environment, name)
+        other = owners.setdefault(called, name)
+        if other != name:
+            message = f"the secrets {other} and {name} would both be called {called} in the cloud"
+            yield Problem(*_at(loaded, "sources"), message, "names that differ in letters, digits, - or _")
+
+
+_CHECKS = (_promise, _routes, _clouds, _steps, _sources, _schedules, _secrets)

@@ -19,8 +19,8 @@ _STRUCTURED = "application/cloudevents+json"
 
 @dataclass(frozen=True)
 class Event:
-    """`kind`: message (with `message`), object (with `bucket` and `key`), build (with `status`), other (an event that no
-    step waits for), or request: a schedule's, or anybody's who may call."""
+    """`kind`: message (with `message`), object (with `bucket` and `key`), build (with `status`), other (an event that
+    no step waits for), or request: a schedule's, or anybody's who may call."""
 
     kind: str
     message: Delivered | None = None

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from catchwater.plan.plan import Plan
 from catchwater.ports import Store
 from catchwater.runtimes.metrics import exposition
+from catchwater.runtimes.operations import Publishing
 from catchwater.runtimes.status import status
 from catchwater.wiring import Wiring
 
@@ -87,11 +88,12 @@ def _after(before: Mapping[str, Any], run: Mapping[str, Any], step: Mapping[str,
     }
 
 
-class DeployedOperations:
+class DeployedOperations(Publishing):
     """What the API of a deployed project may ask (ports.Operations): it reads runs, and publishes."""
 
     def __init__(self, plan: Plan, wiring: Wiring, store: Store) -> None:
-        self._plan, self._wiring, self._runs = plan, wiring, Runs(store)
+        super().__init__(lambda: plan, wiring)
+        self._runs = Runs(store)
 
     def start_run(self, idempotency_key: str | None) -> dict[str, Any]:
         raise PermissionError("in a cloud its events and schedules start runs")
@@ -103,21 +105,7 @@ class DeployedOperations:
         return self._runs.run(number)
 
     def status(self) -> dict[str, Any]:
-        return status(self._plan, self._wiring, self._runs, logs=False)
-
-    def publish(self, topic: str, messages: Sequence[bytes]) -> int:
-        self._declared(topic, "topic")
-        return self._wiring.open_topic(self._plan, "serve:api", topic).publish(messages)
-
-    def webhook(self, source: str, headers: Mapping[str, str], body: bytes) -> str:
-        self._declared(source, "github")
-        taken: str = self._wiring.receiver(self._plan, source).accept(headers, body)
-        return taken
-
-    def _declared(self, name: str, kind: str) -> None:
-        declared = self._wiring.loaded.project.sources.get(name)
-        if declared is None or declared.kind != kind or getattr(declared, "origin", "webhook") != "webhook":
-            raise KeyError(name)
+        return status(self._plan(), self._wiring, self._runs, logs=False)
 
     def metrics(self) -> str:
         return exposition(self.status(), self._runs.totals())

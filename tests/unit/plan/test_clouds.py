@@ -184,6 +184,13 @@ def test_sources_that_a_cloud_doesn_t_take(tmp_path: Path) -> None:
     assert "catchwater.yml:4 `sources.files.private`: there is no loopback in a cloud" in found
 
 
+def test_two_secrets_of_one_name(tmp_path: Path) -> None:
+    source = "{kind: postgres, host: h, database: d, user: u, password: '${secret:%s}', every: 1 hour}"
+    text = f"sources:\n  a: {source % 'erp/x'}\n  b: {source % 'erp.x'}\n"
+    (found,) = refused(tmp_path, text, AWS)
+    assert "the secrets erp/x and erp.x would both be called shop-dev-erp-x" in found
+
+
 def test_one_machine_refuses_nothing(tmp_path: Path) -> None:
     plan = plan_of("totesys")
     refuse(replace(plan, promise={"freshness": "1 ms"}), load_of("totesys", "local"))

@@ -92,8 +92,8 @@ def _group(session: "SparkSession", group: Sequence[Piece], wanted: Sequence[Col
         *(F.expr(field) for field in fields),
         F.expr("_metadata.file_name AS `#file`"), F.expr("_metadata.row_index AS `#row`"),
     )  # fmt: skip
-    bases = [(piece.place.rpartition("/")[2], piece.base) for piece in group]
-    known = session.sql(f"SELECT * FROM VALUES {', '.join(f"('{name}', {base}L)" for name, base in bases)} AS t(`#file`, `#base`)")
+    bases = ", ".join(f"('{piece.place.rpartition('/')[2]}', {piece.base}L)" for piece in group)
+    known = session.sql(f"SELECT * FROM VALUES {bases} AS t(`#file`, `#base`)")
     numbered = read.join(F.broadcast(known), "#file").withColumn("_id", F.expr("`#base` + `#row`"))
     numbered = numbered.withColumn("_seq", F.expr("SHIFTRIGHT(_id, 24)"))
     return numbered.drop("#file", "#row", "#base")

@@ -92,7 +92,7 @@ def _read_lines(con: "duckdb.DuckDBPyConnection", plain: Path) -> None:
         f"CREATE OR REPLACE TEMP TABLE lines AS SELECT row_number() OVER () AS n, line FROM read_csv("
         f"{exactly(plain)}, columns = {{line: 'VARCHAR'}}, auto_detect = false, header = false, compression = 'none', "
         f"delim = '\x01\x02', quote = '', escape = '', nullstr = '\x01\x03', parallel = false, "
-        f"new_line = '\\n', max_line_size = {MAX_LINE}, strict_mode = false)"
+        f"new_line = '\\n', max_line_size = {MAX_LINE}, buffer_size = {MAX_LINE * 2}, strict_mode = false)"
     )
 
 

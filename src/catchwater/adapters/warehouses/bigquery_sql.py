@@ -87,7 +87,7 @@ def asked(tree: "exp.Expr", values: Sequence[Any], floats: Sequence[str], con: "
     tree = tree.transform(lambda node: _placed(node, waiting, parameters, con))
     if next(waiting, parameters) is not parameters:
         raise UseError("more values than the statement has places for", next_step="write a ? for each")
-    tree = tree.transform(_like)
+    tree = tree.transform(_like).transform(_kind)
     if floats:
         tree = tree.transform(_float_order(floats)).transform(_float_in(floats))
         tree = tree.transform(_float_compare(floats, parameters))
@@ -144,6 +144,18 @@ def _like(node: "exp.Expr") -> "exp.Expr":
         raise UseError("LIKE … ESCAPE takes a backslash only on BigQuery", next_step="write ESCAPE '\\'")
     like: exp.Expr = node.this
     return like
+
+
+def _kind(node: "exp.Expr") -> "exp.Expr":
+    """Whole numbers of DuckDB that BigQuery has no type for."""
+    from sqlglot import exp
+
+    if not isinstance(node, exp.DataType):
+        return node
+    name = node.sql(dialect="duckdb")
+    wider = {"UTINYINT", "USMALLINT", "UINTEGER", "TINYINT"}
+    to = "BIGNUMERIC" if name in ("HUGEINT", "UHUGEINT", "INT128") else "INT64" if name in wider else ""
+    return exp.DataType.build(to, dialect="bigquery") if to else node
 
 
 def _is_nan(column: "exp.Expr") -> "exp.Expr":

@@ -3,7 +3,7 @@ by the role that applies."""
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,11 @@ class TwinProvider(Provider):
     """`login` is who applies (None: the account's root), `folder` where the root's relative paths begin; both may be
     changed between roots. `ignored` grows by the arguments that no function realised, by resource type."""
 
-    def __init__(self, document: Mapping[str, Any], emulator: Emulator) -> None:
+    def __init__(
+        self, document: Mapping[str, Any], emulator: Emulator, serve: Callable[[str, str, str, int], str]
+    ) -> None:
         super().__init__(document)
+        self._serve, self._served = serve, False
         self.emulator, self.account, self.region = emulator, emulator.account, emulator.region
         self.login: Login | None = None
         self.folder = Path()
@@ -32,6 +35,13 @@ class TwinProvider(Provider):
     def client(self, service: str) -> Any:
         with self._lock:
             return self.emulator.client(service, self.login)
+
+    def database(self, name: str, user: str, password: str, port: int) -> str:
+        self._served = True
+        return self._serve(name, user, password, port)
+
+    def database_is_there(self) -> bool:
+        return self._served
 
     def kind(self, type_name: str) -> Kind:
         if type_name not in KINDS:
