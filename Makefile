@@ -11,7 +11,7 @@ else
 PROOF := CATCHWATER_PROOF_SECONDS=60 CATCHWATER_PROOF_SEEDS=5 CATCHWATER_PROOF_KILLS=300
 endif
 
-.PHONY: setup demo test check static proof bench docs schema lock clean
+.PHONY: setup demo test check static proof twin bench docs schema lock clean
 
 setup: $(MADE)
 
@@ -50,6 +50,10 @@ static: setup
 
 proof: setup
 	$(PROOF) $(BIN)/pytest -m proof --timeout 1800 -rA
+
+# The compiled infrastructure of totesys, applied to emulators on this machine; needs Terraform.
+twin: setup
+	$(BIN)/catchwater twin --env dev examples/totesys
 
 bench: setup .bench/peers/made-from-lock
 	PYTHONPATH=. $(BIN)/python -m bench.run
