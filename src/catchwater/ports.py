@@ -250,7 +250,7 @@ class Warehouse(Protocol):
 
 
 @dataclass(frozen=True)
-class Selection:
+class Extract:
     """Rows of one table and how they are shown.
 
     `sql` is a plain SELECT of `columns`, with `?` for each of `values`; `sort` its ORDER BY and `cut` its LIMIT and
@@ -275,7 +275,7 @@ class Reading(Protocol):
     def version(self) -> Version: ...
     @property
     def connection(self) -> "duckdb.DuckDBPyConnection": ...
-    def select(self, selection: Selection) -> "duckdb.DuckDBPyConnection":
+    def select(self, extract: Extract) -> "duckdb.DuckDBPyConnection":
         """A cursor over the shown rows."""
         ...
 
@@ -350,12 +350,24 @@ class Distributed(Engine, Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Rewrite:
+    """One Parquet file to read, check and write anew: `columns` in this order, those that it lacks NULL, and then
+    `_removed`; `identity` may not be NULL. `where` names it in errors."""
+
+    source: str
+    target: str
+    columns: tuple[Column, ...]
+    identity: tuple[str, ...]
+    where: str
+
+
 @runtime_checkable
 class Preparing(Engine, Protocol):
-    """An engine that reads, checks and writes anew the files of batches, many at once, before a warehouse takes them."""
+    """An engine that prepares the files of batches, many at once, before a warehouse takes them."""
 
-    def prepare(self, batches: "Sequence[LoadBatch]", folder: Path) -> "Sequence[LoadBatch]":
-        """The same batches with files of the model's columns and types under `folder`. Raises WarehouseError."""
+    def rewrite(self, files: Sequence[Rewrite]) -> None:
+        """Raises WarehouseError for a file whose rows can't be those of its columns."""
         ...
 
 
@@ -420,7 +432,8 @@ class Ports:
     """What one step gets; every member is a guard that holds the step's grants.
 
     `enough` says that the time a wake may last is nearly over: the stage stops at the batch it has committed, and
-    its outcome has `more`.
+    its outcome has `more`. `prepared`: hash of a batch → the keys, in the processed zone, of its files as a Preparing
+    engine has written them.
     """
 
     stores: Mapping[str, Store]
@@ -430,6 +443,7 @@ class Ports:
     warehouse: Warehouse | None = None
     secrets: Secrets | None = None
     enough: Callable[[], bool] = lambda: False
+    prepared: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 class Operations(Protocol):

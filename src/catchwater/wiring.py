@@ -78,6 +78,7 @@ class Places:
     topics: str = ""
     queues: Mapping[str, str] = field(default_factory=dict)
     engines: Mapping[str, str] = field(default_factory=dict)
+    prepared: Mapping[str, Sequence[str]] = field(default_factory=dict)
     inbox: Inbox | None = None
 
 
@@ -203,7 +204,8 @@ class Wiring:
         if step.stage in ("load", "serve"):
             warehouse = self._granted_warehouse(grants)
         engine = self.engine(self._engine(step))
-        return Ports(stores, engine, SystemClock(), source, warehouse, secrets, self.enough)
+        prepared = self.places.prepared if self.places else {}
+        return Ports(stores, engine, SystemClock(), source, warehouse, secrets, self.enough, prepared)
 
     def _engine(self, step: Step) -> str:
         """On one machine DuckDB computes whatever is declared; where the project is deployed, the step's engine."""

@@ -7,6 +7,7 @@ import pytest
 
 from catchwater.errors import TerraformFailed
 from catchwater.infra.compile import build
+from catchwater.infra.offline.terraform import Terraform
 from tests.support.examples import CLOUDS, EXAMPLES, plan_of
 from tests.support.roots import built, ids, written
 from tests.support.terraform import PROVIDERS, SETTINGS, Opened, reattach, terraform
@@ -22,28 +23,48 @@ def test_building_twice_gives_the_same_bytes(name: str, environment: str) -> Non
 
 
 @clouds
-def test_every_root_is_formatted_valid_and_whole(name: str, environment: str, terraform: Opened, tmp_path: Path) -> None:
+def test_every_file_is_formatted(name: str, environment: str, reattach: str, tmp_path: Path) -> None:
+    written(name, environment, tmp_path / "project")
+    Terraform(tmp_path / "project" / "infra", tmp_path, reattach).fmt_check()
+
+
+@clouds
+def test_every_root_is_valid_and_whole(name: str, environment: str, terraform: Opened, tmp_path: Path) -> None:
     """Each is applied to nothing; the second plan is empty."""
     roots = written(name, environment, tmp_path / "project")
-    assert roots
+    assert len(roots) >= 3
     for root in roots:
         opened = terraform(root, given(root))
-        opened.fmt_check()
         opened.validate()
         opened.apply()
         assert opened.changes() == [], root
 
 
 def given(root: Path) -> dict[str, str]:
-    """A value for each variable that the root wants said."""
+    """A value for each variable that the root wants said; files that its defaults name are there, with a byte in them."""
     file = root / "variables.tf"
-    if not file.exists():
-        return {}
-    blocks = re.findall(r'^variable "(\w+)" \{\n(.*?)^\}', file.read_text(), re.DOTALL | re.MULTILINE)
-    return {name: VALUES.get(name, "example") for name, body in blocks if "default" not in body}
+    text = file.read_text() if file.exists() else ""
+    blocks = re.findall(r'^variable "(\w+)" \{\n(.*?)^\}', text, re.DOTALL | re.MULTILINE)
+    for _, body in blocks:
+        if found := re.search(r'default\s+= "(\.\./[^"]+)"', body):
+            (root / found[1]).resolve().parent.mkdir(parents=True, exist_ok=True)
+            (root / found[1]).write_bytes(b"x")
+    connected = "build_trigger" in (root / "main.tf").read_text()
+    said = {"repository": CONNECTED} if connected else {}
+    return {name: (VALUES | said)[name] for name, body in blocks if "default" not in body}
 
 
-VALUES: dict[str, str] = {}
+VALUES = {
+    "image": "europe-west2-docker.pkg.dev/example-dev/example/catchwater:1",
+    "route_tables": '["rtb-0123456789abcdef0"]',
+    "warehouse_password": "example-password",
+    "stations_url": "https://data.example.org/stations.csv",
+    "google_project_number": "123456789012",
+    "shop_resource_id": "db-ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+    "repository": "example/shop",
+    "image": "europe-west2-docker.pkg.dev/example-dev/catchwater/catchwater@sha256:" + "0" * 64,
+}
+CONNECTED = "projects/example/locations/europe-west2/connections/github/repositories/shop"
 
 
 @clouds
@@ -64,6 +85,6 @@ def test_a_value_that_changes_by_itself_fails_the_second_plan(terraform: Opened,
 
 
 def test_a_root_that_is_not_formatted_is_refused_with_the_difference(terraform: Opened, tmp_path: Path) -> None:
-    root = folder_of(tmp_path / "root", main="output \"x\" {\nvalue=1\n}\n", terraform=SETTINGS)
+    root = folder_of(tmp_path / "root", main='output "x" {\nvalue=1\n}\n', terraform=SETTINGS)
     with pytest.raises(TerraformFailed, match=r"value = 1"):
         terraform(root).fmt_check()

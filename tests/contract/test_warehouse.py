@@ -210,9 +210,12 @@ def test_odd_names_and_texts(house: House) -> None:
     log = house.chain(odd)
     text = "E'\\\\ '' \" 🚰\\n\\t' || ''';DROP TABLE x;--'"
     if house.kind == "bigquery":
-        with pytest.raises(
-            WarehouseError, match=r"can't hold the name 'a \"b\" c', 'Ünïcode', \"it's\"(.|\n)*rename it"
-        ), house.warehouse.load({}) as session:
+        with (
+            pytest.raises(
+                WarehouseError, match=r"can't hold the name 'a \"b\" c', 'Ünïcode', \"it's\"(.|\n)*rename it"
+            ),
+            house.warehouse.load({}) as session,
+        ):
             session.prepare([odd])
         odd = replace(
             model("select", {"id": "INTEGER", "select": "VARCHAR", "Upper": "VARCHAR"}), description=odd.description
@@ -320,7 +323,11 @@ def test_numbers_of_128_bits(house: House) -> None:
         largest = largest[:20]  # the emulator has no BIGNUMERIC
     log.add(f"SELECT 1 AS id, '{largest}' AS h")
     house.load(log)
-    assert house.rows("SELECT h::VARCHAR FROM t")[0][0].partition(".")[0] == largest
+    if house.kind == "postgres":
+        assert house.db is not None
+        assert house.db.run("SELECT h::text FROM t") == [[largest]]
+    else:
+        assert house.texts("t", {"h": "HUGEINT"}) == [(largest,)]
 
 
 def test_added_columns_widen_and_are_null_before(house: House) -> None:

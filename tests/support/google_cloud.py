@@ -2,20 +2,18 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import httpx
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
@@ -56,9 +54,11 @@ class Process:
         with socket.socket() as one:
             return one.connect_ex(("127.0.0.1", self.port)) == 0
 
-    def kill(self) -> None:
-        """The whole process group, as when an instance is lost."""
+    def kill(self, after: float = 0.0) -> None:
+        """The whole process group, as when an instance is lost; `after`: so many seconds from now."""
         if self.running:
+            with suppress(subprocess.TimeoutExpired):
+                self.running.wait(after)
             os.killpg(self.running.pid, signal.SIGKILL)
             self.running.wait()
             self.running = None
@@ -150,11 +150,3 @@ def cloud(plan: Plan, pubsub: Pubsub, folder: Path, **variables: str) -> Iterato
             yield held
         finally:
             held.close()
-            shutil.rmtree(folder / "function.zip", ignore_errors=True)
-
-
-def post(url: str, **more: Any) -> int:
-    return httpx.post(url, timeout=60, **more).status_code
-
-
-Look = Callable[[], bool]

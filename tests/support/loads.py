@@ -15,7 +15,7 @@ from catchwater.adapters.warehouses.bigquery import BigqueryWarehouse
 from catchwater.adapters.warehouses.duckdb import DuckdbWarehouse
 from catchwater.adapters.warehouses.postgres import PostgresWarehouse
 from catchwater.plan.plan import Model, Read
-from catchwater.ports import LoadBatch, Loaded, Selection, Settings, Version, Warehouse
+from catchwater.ports import Extract, LoadBatch, Loaded, Settings, Version, Warehouse
 from catchwater.project.names import literal, quote
 from catchwater.project.schema import BigqueryWarehouse as BigquerySpec
 from catchwater.project.schema import PostgresWarehouse as Spec
@@ -85,9 +85,7 @@ class Chain:
 class House:
     """One kind of warehouse in a folder; `open` gives a new handle on the same rows."""
 
-    def __init__(
-        self, kind: str, folder: Path, db: Database | None, bigquery: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, kind: str, folder: Path, db: Database | None, bigquery: Mapping[str, str] | None = None) -> None:
         self.kind, self.folder, self.db = kind, folder, db
         self.variables = bigquery_variables(bigquery) if bigquery else {}
         self.dataset = make_dataset(bigquery) if bigquery else ""
@@ -134,7 +132,7 @@ class House:
         """Each value as the text of its declared type, by `id`, through the way of the API."""
         shown = ", ".join(f"CAST(CAST({quote(name)} AS {kind}) AS VARCHAR)" for name, kind in columns.items())
         every = {"id": "BIGINT"} | dict(columns)
-        rows = Selection(
+        rows = Extract(
             f"SELECT {', '.join(map(quote, every))} FROM {quote(table)}",
             (),
             [Column(name, kind) for name, kind in every.items()],

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 from uuid import uuid4
 
@@ -51,7 +52,7 @@ class Pubsub:
     def subscription(self, topic: str, lease: int = LEASE) -> str:
         """A new subscription's path; a message not acknowledged within `lease` seconds comes again."""
         path = f"projects/{PROJECT}/subscriptions/sub-{uuid4().hex}"
-        request = {"name": path, "topic": topic, "ack_deadline_seconds": lease}
+        request = {"name": path, "topic": topic, "ack_deadline_seconds": lease, "retain_acked_messages": True}
         self.subscriber.create_subscription(request=request)
         return path
 
@@ -78,6 +79,11 @@ class Pubsub:
                 return found
             self.subscriber.acknowledge(subscription=subscription, ack_ids=[each.ack_id for each in some])
             found += [each.message for each in some]
+
+    def seek(self, subscription: str) -> None:
+        """Every message that was published in the last hour comes again, acknowledged or leased though it be."""
+        moment = datetime.now(UTC) - timedelta(hours=1)
+        self.subscriber.seek(request={"subscription": subscription, "time": moment})
 
     def close(self) -> None:
         for channel in self._channels:

@@ -80,4 +80,30 @@ def package(project: ProjectFolder = Path(), env: CloudEnv = "", as_json: Json =
         typer.echo(f"{env} has no function that runs from an archive")
 
 
-COMMANDS = {"build": build, "package": package}
+def twin(
+    project: ProjectFolder = Path(),
+    env: CloudEnv = "",
+    cut: Annotated[bool, typer.Option("--break", help="Then take each grant away, one at a time.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Try an environment as a cloud on this machine: Terraform, roles, functions, alarms; ends with a receipt."""
+    from catchwater.infra.twin.environment import require
+
+    require()
+    from catchwater.infra.twin.session import session
+    from catchwater.runtimes.planning import open_project, plan_project
+    from catchwater.runtimes.stand_ins import stand_ins
+
+    open_project(project, named(env))
+    with session(project, env, lambda text: typer.echo(text, err=True)) as held:
+        with stand_ins(project, held.work / "beside") as beside:
+            wiring = open_project(project, env, beside.variables)
+            receipt = held.run(plan_project(wiring).plan, wiring.loaded, beside, cut=cut)
+    if as_json:
+        emit(receipt.as_dict())
+    else:
+        typer.echo(receipt.text(), nl=False)
+    raise typer.Exit(0 if receipt.clean else 1)
+
+
+COMMANDS = {"build": build, "package": package, "twin": twin}

@@ -34,7 +34,8 @@ def write(con: "duckdb.DuckDBPyConnection", sql: str, form: str, out: TextIO) ->
     shown, printed = _FORMS[form]
     alias = f"AS {_VIEW}({', '.join(quote(column.name) for column in columns)})"
     wrapped = shown(columns, f"(\n{sql.strip().removesuffix(';')}\n) {alias}")
-    rows = con.execute(wrapped) if _parses(con, wrapped) else found.query(_VIEW, shown(columns, f"{_VIEW} {alias}"))
+    again = not getattr(con, "elsewhere", False) and _parses(con, wrapped)
+    rows = con.execute(wrapped) if again else found.query(_VIEW, shown(columns, f"{_VIEW} {alias}"))
     printed(list(found.columns), _each(rows), out)
 
 

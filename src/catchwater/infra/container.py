@@ -34,7 +34,7 @@ ARG BASE={BASE}
 FROM ${{BASE}} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 COPY {source}/requirements.txt /requirements.txt
-RUN python -m venv /venv && /venv/bin/python -m pip install --no-deps --only-binary=:all: --requirement /requirements.txt
+RUN python -m venv /venv && /venv/bin/pip install --only-binary=:all: --requirement /requirements.txt
 
 FROM ${{BASE}}
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=/app PORT=8080 HOME=/tmp

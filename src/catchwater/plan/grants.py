@@ -62,6 +62,9 @@ def _load(step: Step, project: Project, models: Sequence[Model]) -> Iterable[Gra
     for model in models:
         if model.materialized != "view":
             yield from _log(step.name, f"processed/{model.name}", f"{model.name} is loaded")
+            if step.compute == "dataflow":
+                staged = f"processed/{model.name}/_staged/*"
+                yield Grant(step.name, "create", staged, "one machine of Beam prepares files that another loads")
         yield Grant(step.name, "apply", f"warehouse/{model.name}", f"{model.name} is a table of the warehouse")
     yield from _warehouse_secret(step, project)
 

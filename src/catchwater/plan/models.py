@@ -9,7 +9,7 @@ from pathlib import Path
 from catchwater.errors import Problem, ProjectError
 from catchwater.plan.declared import Declarations
 from catchwater.plan.plan import Check, Model
-from catchwater.plan.typed import Describe, Typed, columns_of, type_model
+from catchwater.plan.typed import Describe, Typed, columns_of, type_model, unportable
 from catchwater.project.catalogue import CURRENT, Catalogue
 from catchwater.project.models import Macros, ModelFile, read_models
 from catchwater.project.resolve import Resolved, resolve
@@ -21,10 +21,12 @@ def load_models(
     sources: Mapping[str, Sequence[TableSchema]],
     describe: Describe,
     variables: Mapping[str, str],
+    engine: str = "duckdb",
 ) -> tuple[Model, ...]:
     """The models of a project in the order in which they can be computed.
 
-    `describe` is the Engine's. Raises ProjectError with every problem of every file, each at its line and column."""
+    `describe` is the Engine's; `engine` is what the process steps declare: what it computes otherwise than DuckDB is
+    refused. Raises ProjectError with every problem of every file, each at its line and column."""
     files, macros, problems = read_models(folder, variables)
     problems += _wrong_macros(macros, describe)
     catalogue = Catalogue(sources, files)
@@ -39,6 +41,8 @@ def load_models(
     problems += wrong
     typed, wrong = _typed(order, resolved, describe, macros)
     problems += wrong
+    if engine == "spark":
+        problems += [problem for one in typed.values() for problem in unportable(one, typed)]
     declarations = Declarations(typed, [model.name for model in files], describe)
     models = [_model(one, typed, declarations) for one in typed.values()]
     problems += declarations.problems

@@ -83,6 +83,15 @@ def type_model(
     return typed, problems
 
 
+def unportable(typed: Typed, upstream: Mapping[str, Typed]) -> list[Problem]:
+    """What Spark would compute otherwise than DuckDB, where it stands in the file."""
+    from catchwater.project import portable
+
+    tables = {one.alias: columns_of(one, upstream) for one in typed.resolved.inputs}
+    found = portable.problems(typed.resolved.sql.text, tables, typed.macros)
+    return [_moved(typed.model, typed.resolved, problem) for problem in found]
+
+
 def _moved(model: ModelFile, resolved: Resolved, problem: Problem) -> Problem:
     at = offset_of(resolved.sql.text, problem.line, problem.column)
     return model.problem(resolved.sql.origin(at), problem.message, problem.right)

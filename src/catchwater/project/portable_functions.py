@@ -72,7 +72,8 @@ def _like(at: "Scalars", node: "exp.Expr") -> "exp.Expr":
     pattern = node.expression
     if not (isinstance(pattern, exp.Literal) and pattern.is_string) or "\\" in pattern.name:
         raise Refused(node, "LIKE a pattern with a backslash, or one that isn't written out", "use contains()")
-    return exp.Like(this=at.text(node.this), expression=pattern.copy())
+    made = exp.Like(this=at.text(node.this), expression=pattern.copy())
+    return exp.Not(this=made) if node.args.get("negate") else made
 
 
 def _trim(at: "Scalars", node: "exp.Expr") -> "exp.Expr":

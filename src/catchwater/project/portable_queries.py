@@ -1,6 +1,6 @@
 """SELECTs, joins, set operations and VALUES as Spark computes them alike; scalars are translated by their rules."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -117,7 +117,7 @@ class _Select:
 
         relations = self._relations()
         self.scope = Scope(self.queries.con, self.ctes, self._text())
-        self.scalars = Scalars(self.scope, lambda query: self.queries.query(query, self.ctes))
+        self.scalars = Scalars(self.scope)
         items = [item for each in self.node.expressions for item in self._items(each)]
         self.aliases = {item.alias_or_name.lower(): item.unalias() for item in items if item.alias_or_name}
         made = exp.Select(expressions=[self._item(item) for item in items])
@@ -167,7 +167,7 @@ class _Select:
         """VALUES as rows of SELECTs, so that each value has the column's type."""
         from sqlglot import exp
 
-        scalars = Scalars(Scope(self.queries.con, self.ctes), lambda query: self.queries.query(query, self.ctes))
+        scalars = Scalars(Scope(self.queries.con, self.ctes))
         rows: exp.Expr | None = None
         for row in node.expressions:
             values = zip(row.expressions, columns, strict=True)
@@ -192,7 +192,7 @@ class _Select:
         if condition is None:
             return exp.Join(this=relation, **(parts or {"kind": "CROSS"}))
         scope = Scope(self.queries.con, self.ctes, self._upto(join))
-        scalars = Scalars(scope, lambda query: self.queries.query(query, self.ctes))
+        scalars = Scalars(scope)
         made = exp.Join(this=relation, on=scalars.of(self._named(condition)), **parts)
         if kinds & {"SEMI", "ANTI"}:
             self.tables = before
@@ -324,6 +324,3 @@ class _Select:
         copy = key.copy()
         copy.set("this", self._named(key.this, alias_first=True))
         return copy
-
-
-Translate = Callable[["exp.Expr"], "exp.Expr"]

@@ -10,23 +10,30 @@ from catchwater.project.portable_types import NULL, Refused, Scope, digits, is_f
 if TYPE_CHECKING:
     from sqlglot import exp
 
+# What a node may hold besides; a rule would lose anything else in silence.
+_PARTS = frozenset(
+    {"this", "expression", "expressions", "is_string", "quoted", "table", "to", "typed", "safe", "zone", "ifs", "default",
+     "true", "false", "low", "high", "ignore_nulls", "big_int", "unit", "decimals", "start", "length", "replacement",
+     "position", "partition_by", "order", "spec", "over", "alias", "coalesce", "only_json_types", "scalar_only", "null",
+     "date_part_boundary", "zero_based", "binary", "encoding", "kind",
+     "negate", "offset", "start_side", "end", "end_side"}
+)  # fmt: skip
 _TIMES = ("DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE")
 
 
 @dataclass(frozen=True)
 class Scalars:
-    """Translates the scalars of one SELECT: what `of` gives has exactly the Spark type of DuckDB's type of it.
-    `query` translates a query inside an expression."""
+    """Translates the scalars of one SELECT: what `of` gives has exactly the Spark type of DuckDB's type of it."""
 
     scope: Scope
-    query: "Callable[[exp.Expr], exp.Expr]"
 
     def type(self, node: "exp.Expr") -> str:
         return self.scope.type(node)
 
     def of(self, node: "exp.Expr") -> "exp.Expr":
         rule = rules().get(type(node))
-        if rule is None:
+        strange = {key for key, value in node.args.items() if value} - _PARTS
+        if rule is None or strange:
             raise Refused(node, f"Spark's {_name(node)} isn't known to be DuckDB's", _portable(node))
         return rule(self, node)
 
@@ -142,19 +149,12 @@ def _is(at: Scalars, node: "exp.Expr") -> "exp.Expr":
 
 
 def _in(at: Scalars, node: "exp.Expr") -> "exp.Expr":
+    """A list; over a query Spark forgets in a SELECT what NULL means."""
     from sqlglot import exp
 
-    query = node.args.get("query")
-    if query is not None:
-        inside = query.unnest()
-        if not isinstance(inside, exp.Select) or len(inside.selects) != 1:
-            raise Refused(node, "IN asks for something else than one column of a SELECT", "write a SEMI JOIN")
-        if inside.selects[0].is_star or at.scope.columns(f"({inside.sql('duckdb')})")[0].type != at.type(node.this):
-            raise Refused(node, "the two sides of IN have different types", "cast the column inside")
-        return exp.In(this=at.of(node.this), query=exp.Subquery(this=at.query(inside)))
     items = node.expressions
-    if not items or node.args.get("unnest") or node.args.get("field"):
-        raise Refused(node, "IN isn't followed by a list", "write the values in parentheses")
+    if not items:
+        raise Refused(node, "IN isn't followed by a list", "write the values, or a SEMI or ANTI JOIN with the query")
     kind = common(at, [node.this, *items])
     _comparable(node, kind)
     return exp.In(this=at.to(node.this, kind), expressions=[at.to(item, kind) for item in items])
@@ -248,6 +248,10 @@ def _negative(at: Scalars, node: "exp.Expr") -> "exp.Expr":
 
 
 def _cast(at: Scalars, node: "exp.Expr") -> "exp.Expr":
+    from sqlglot import exp
+
+    if isinstance(node.this, exp.Literal) and node.this.is_string and at.type(node) != "VARCHAR":
+        return as_type(_quoted(at.scope.text(node)), at.type(node))
     return cast(node, at.of(node.this), at.type(node.this), at.type(node))
 
 

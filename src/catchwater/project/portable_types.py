@@ -78,6 +78,17 @@ class Scope:
             self._known[text] = self._described(node, text)
         return self._known[text]
 
+    def text(self, node: "exp.Expr") -> str:
+        """The text of a constant as both engines read it."""
+        import duckdb
+
+        try:
+            row = self.con.execute(f"SELECT CAST({node.sql('duckdb')} AS VARCHAR)").fetchone()
+        except duckdb.Error as error:
+            raise Refused(node, "it is no value of that type", "correct the text") from error
+        said = str(row[0]) if row else ""
+        return f"{said}:00" if self.type(node) == "TIMESTAMP WITH TIME ZONE" else said
+
     def _described(self, node: "exp.Expr", text: str) -> str:
         import duckdb
 

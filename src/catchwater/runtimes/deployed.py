@@ -190,7 +190,7 @@ def wake(deployed: Deployed, trigger: str, seconds: float | None = None) -> RunR
     `more`); leaves a run record in the ingestion zone when something moved or failed. Never raises what a stage
     raises: the report says it."""
     began = time.monotonic()
-    until = began + seconds * (1 - MARGIN) if seconds else None
+    until = began + seconds * (1 - MARGIN) if seconds is not None else None
     wiring = replace(deployed.wiring, enough=lambda: until is not None and time.monotonic() > until)
     run = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
     started = utc()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from catchwater.project.names import literal, quote
+from catchwater.project.variables import read
 from catchwater.runtimes.demo import Inputs, module_of
 from catchwater.runtimes.embedded import Postgres, postgres
 from catchwater.runtimes.embedded_mail import Mailbox
@@ -27,11 +28,11 @@ class StandIns:
 
 
 @contextmanager
-def stand_ins(project: Path, folder: Path, variables: Mapping[str, str]) -> Iterator[StandIns]:
+def stand_ins(project: Path, folder: Path) -> Iterator[StandIns]:
     """Started from the project's `demo.py` where it has one, else the sources that its variables name are used."""
     with ExitStack() as stack:
         mails = stack.enter_context(Mailbox(folder / "mail"))
-        change, found = None, dict(variables)
+        change, found = None, read(project)
         if (project / "demo.py").is_file():
             held = folder / "source"
             held.mkdir(parents=True, exist_ok=True)

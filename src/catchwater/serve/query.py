@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from catchwater.ports import Selection
+from catchwater.ports import Extract
 from catchwater.project.names import quote
 from catchwater.project.tables import Column
 from catchwater.serve.catalog import Exposed
@@ -26,9 +26,9 @@ Render = Callable[[tuple[Column, ...]], str]
 
 @dataclass(frozen=True)
 class Page:
-    """`selection` shows the rendered columns, then (for a page of a keyed table) each sort value as text."""
+    """`extract` shows the rendered columns, then (for a page of a keyed table) each sort value as text."""
 
-    selection: Selection
+    extract: Extract
     offset: int | None
 
 
@@ -60,7 +60,7 @@ def page(table: Exposed, asked: Asked, render: Render, state: Sequence[Any] | in
     shown = ", ".join([render(asked.columns), *marks])
     sort = "ORDER BY " + ", ".join(one.sql for one in order) if order else ""
     cut = "" if asked.limit is None else f"LIMIT {asked.limit + 1}" + (f" OFFSET {offset}" if offset else "")
-    return Page(Selection(sql, tuple(values), columns, shown, table.name, sort, cut), offset)
+    return Page(Extract(sql, tuple(values), columns, shown, table.name, sort, cut), offset)
 
 
 def _after(order: Sequence[Order], last: Sequence[str | None]) -> tuple[str, list[str | None]]:

@@ -96,7 +96,7 @@ class Tables:
             version = reading.version.number
             state = query.opened(table, asked, demand.role, version)
             made = query.page(table, asked, form.render, state)
-            found: pa.Table = reading.select(made.selection).to_arrow_table()
+            found: pa.Table = reading.select(made.extract).to_arrow_table()
         width = form.columns(asked.columns)
         shown = found.slice(0, asked.limit).select(range(width))
         body = b"".join(form.write(shown.schema, shown.to_batches()))
@@ -113,7 +113,7 @@ class Tables:
             with self._reading(job, demand) as reading:
                 opened.append(reading.version.number)
                 made = query.page(demand.table, demand.asked, demand.form.render, None)
-                reader = reading.select(made.selection).to_arrow_reader(BATCH)
+                reader = reading.select(made.extract).to_arrow_reader(BATCH)
                 if request.method == "HEAD":
                     put(b"")
                     return

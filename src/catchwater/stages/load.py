@@ -3,14 +3,16 @@
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from catchwater.errors import CatchwaterError, ChainBroken, GrantMissing
 from catchwater.lake.log import Log
 from catchwater.lake.manifest import Manifest, Ref
-from catchwater.lake.read import paths
 from catchwater.plan.plan import Model, Plan, Step
 from catchwater.ports import LoadBatch, Loaded, Ports, Store, Version, Warehouse, WarehouseSession
 from catchwater.stages.outcome import Failure, Outcome, TableOutcome
+from catchwater.stages.prepared import files_of, prepared
 
 Offsets = dict[str, tuple[int, int]]  # ingestion log → lowest and highest number that went into a batch
 Cut = dict[str, tuple[int, str]]
@@ -28,10 +30,10 @@ def load(ports: Ports, plan: Plan, step: Step, run: str) -> Outcome:
     models = [plan.model(name) for name in step.models]
     logs = Logs(ports.stores["processed"], plan.models)
     front = warehouse.version()
-    groups, failures = _groups(logs, models, front)
+    groups, failures = groups_of(logs, models, front)
     outcome = Outcome(step.name, "load", failures=failures)
     if not _stands(front, groups, models):
-        outcome = _publish(_Wake(logs, models, front), warehouse, groups, outcome)
+        outcome = _publish(_Wake(ports, logs, models, front), warehouse, groups, outcome)
     return replace(outcome, seconds=time.monotonic() - began)
 
 
@@ -104,6 +106,7 @@ class Logs:
 class _Wake:
     """What the steps of one load share."""
 
+    ports: Ports
     logs: Logs
     models: list[Model]
     front: Version | None
@@ -116,7 +119,9 @@ def _name(model: Model) -> str:
     return f"processed/{model.name}"
 
 
-def _groups(logs: Logs, models: Sequence[Model], front: Version | None) -> tuple[list[Group], tuple[Failure, ...]]:
+def groups_of(
+    logs: Logs, models: Sequence[Model], front: Version | None
+) -> tuple[list[Group], tuple[Failure, ...]]:
     """The groups with their cuts; one whose logs can't be read is a failure and stays as it is."""
     held = front.cut if front else {}
     groups, failures = [], []
@@ -250,7 +255,8 @@ def _apply(wake: _Wake, session: WarehouseSession, models: Sequence[Model], cut:
     ]
     if not batches:
         return Loaded()
-    loaded = session.apply([batch for batch, _ in batches])
+    with TemporaryDirectory(prefix="catchwater-") as folder:
+        loaded = session.apply(prepared(wake.ports.engine, [batch for batch, _ in batches], Path(folder)))
     wake.applied += [manifest.ref for _, manifest in batches]
     for batch, manifest in batches:
         rows = sum(table.rows for table in manifest.tables.values())
@@ -278,7 +284,7 @@ def _missing(
             session.reset(model)
         manifests = [manifest for manifest in manifests if manifest.seq >= anew[-1]]
     for manifest in manifests:
-        files = tuple(paths(wake.logs.store, [manifest], model.name))
+        files = files_of(wake.logs.store, model, manifest, wake.ports.prepared)
         follows = manifest.previous if manifest.seq not in anew else None
         previous = follows.hash if follows else None
         yield LoadBatch(model, manifest.seq, manifest.hash, previous, files), manifest

@@ -3,10 +3,11 @@
 On Glue the session is there already; elsewhere one is started on this machine. The driver's own SQL stays DuckDB's.
 """
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from catchwater.adapters.engines.duckdb import DuckdbEngine
 from catchwater.adapters.engines.spark_relations import create_relation, unfit
@@ -103,8 +104,9 @@ class SparkEngine:
             for name, value in settings.items():
                 builder = builder.config(name, value)
             builder = builder.master("local[2]")
+            os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")  # the JVM's own name for this machine
         session = builder.getOrCreate()
-        session.sparkContext.setLogLevel("ERROR")
+        session.sparkContext.setLogLevel("OFF")  # what fails is raised
         return session
 
 
@@ -140,6 +142,6 @@ def _errors() -> Iterator[None]:
 
 
 def _first(text: str) -> str:
-    found = re.search(r"Caused by: [\w.$]+: (.+)|(\[[A-Z_.]+\] .+)", text)
-    line: Any = (found[1] or found[2]) if found else text.strip().splitlines()[0]
-    return str(line)[:500]
+    """The innermost cause, else the first line."""
+    causes = re.findall(r"Caused by: [\w.$]+: (.+)", text)
+    return str(causes[-1] if causes else text.strip().splitlines()[0])[:500]

@@ -43,8 +43,11 @@ class SecretsManager:
 
     def _missing(self, name: str, found: str, error: Exception) -> SecretMissing:
         if denied(error):
-            why = f"the step's role may not read the secret {name} (secretsmanager:GetSecretValue)"
-            return SecretMissing(why, where=found, next_step="catchwater build, then apply the workflow's root")
+            # a name that nobody made is answered like this too: the role's rights are on the names that were made
+            why = f"the secret {name} isn't there, or may not be read (secretsmanager:GetSecretValue)"
+            return SecretMissing(
+                why, where=found, next_step="catchwater build, then apply the storage and workflow roots"
+            )
         if code(error) in ("ResourceNotFoundException", "InvalidRequestException"):
             text = f"the secret {name} isn't set in {self._settings.environment}"
             return SecretMissing(text, where=found, next_step=_put(found))

@@ -11,6 +11,7 @@ from catchwater.ports import LoadBatch
 VERSION, MARKER, STAGE, ROWS = "_catchwater_version", "_catchwater_marker_", "_catchwater_stage_", "_catchwater_rows_"
 _RANK = "_catchwater_rank"
 GENESIS: Marker = (0, "")
+FIRST = "not the predecessor"
 
 
 def stored(table: Table) -> str:
@@ -73,7 +74,8 @@ class Merge:
         values = ", ".join(f"{self._value(name)} AS {tick(name)}" for name in entity)
         return [
             f"CREATE OR REPLACE TABLE {self._touched} OPTIONS(expiration_timestamp="
-            f"TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL 24 HOUR)) AS SELECT {values} FROM {self._staged} AS s UNION DISTINCT "
+            f"TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL 24 HOUR)) AS "
+            f"SELECT {values} FROM {self._staged} AS s UNION DISTINCT "
             f"SELECT {listed(entity, 't.')} FROM {self.target} AS t JOIN {self._staged} AS s ON {self._same()}"
         ]
 
@@ -131,7 +133,7 @@ class Move:
         """The check stands before the update: only the batch's own predecessor may be there."""
         at = f"seq = {self.before[0]} AND hash = {text(self.before[1])}"
         return [
-            f"SELECT IF((SELECT COUNT(*) FROM {self.marker} WHERE {at}) = 1, 1, ERROR('not the predecessor'))",
+            f"SELECT IF((SELECT COUNT(*) FROM {self.marker} WHERE {at}) = 1, 1, ERROR('{FIRST}'))",
             f"UPDATE {self.marker} SET seq = {self.after[0]}, hash = {text(self.after[1])} WHERE {at}",
         ]
 

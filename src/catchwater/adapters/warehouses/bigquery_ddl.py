@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from catchwater.adapters.warehouses.bigquery_apply import GENESIS, MARKER, VERSION, listed, stored
+from catchwater.adapters.warehouses.bigquery_sql import parse
 from catchwater.adapters.warehouses.bigquery_types import accepts, check_names, held, text, tick
 from catchwater.adapters.warehouses.changes import Table, log_of, table_of, view_reads
-from catchwater.errors import TableDiffers, WarehouseError
+from catchwater.errors import TableDiffers, UseError, WarehouseError
 from catchwater.plan.plan import Model
 from catchwater.project.names import quote
 from catchwater.project.tables import Column
@@ -15,15 +16,18 @@ from catchwater.project.tables import Column
 
 @dataclass(frozen=True)
 class There:
-    """What the dataset holds under one name: TABLE, VIEW or another kind, and name → (type, whether required)."""
+    """What the dataset holds under one name: TABLE, VIEW or another kind, and name → (type, whether required); `ours`:
+    the warehouse root made it, as its label `managed-by: catchwater` says."""
 
     kind: str
     columns: Mapping[str, tuple[str, bool]]
+    ours: bool = False
 
 
 def there(table: Any) -> There:
     """From the client's description of a table."""
-    return There(table.table_type, {one.name: (_type(one), one.mode == "REQUIRED") for one in table.schema})
+    columns = {one.name: (_type(one), one.mode == "REQUIRED") for one in table.schema}
+    return There(table.table_type, columns, (table.labels or {}).get("managed-by") == "catchwater")
 
 
 def _type(column: Any) -> str:
@@ -116,6 +120,8 @@ class Preparation:
         if found.kind != "TABLE":
             self._differs.append(f"{name}: is no table ({found.kind})")
             return
+        if found.ours:
+            self.ours.add(table.model.name)
         columns = {one.lower(): told for one, told in found.columns.items()}
         added = []
         for column in table.stored:
@@ -152,7 +158,6 @@ def _column(table: str, column: Column) -> str:
 
 def view_sql(path: tuple[str, str], among: Sequence[Model], model: Model) -> str:
     """A view's SELECT in BigQuery's SQL. Raises WarehouseError when it can't be written so."""
-    import sqlglot
     from sqlglot import ErrorLevel
     from sqlglot.errors import SqlglotError
 
@@ -162,16 +167,14 @@ def view_sql(path: tuple[str, str], among: Sequence[Model], model: Model) -> str
     )
     sql = f"WITH {aliases} SELECT * FROM ({model.sql}) AS rows_of_it" if aliases else model.sql
     try:
-        found = sqlglot.transpile(
-            sql, read="duckdb", write="bigquery", identify=True, unsupported_level=ErrorLevel.RAISE
-        )
-    except SqlglotError as error:
+        found = parse(sql).sql(dialect="bigquery", identify=True, unsupported_level=ErrorLevel.RAISE)
+    except (SqlglotError, UseError) as error:
         raise WarehouseError(
             f"the view can't be written in BigQuery's SQL: {error}",
             where=model.name,
             next_step=f"change {model.file}, or make it a table: materialized: full",
         ) from error
-    return found[0]
+    return found
 
 
 def kept(model: Model, ours: bool) -> dict[str, Any]:

@@ -124,7 +124,6 @@ def place(dataset: str, settings: Settings) -> Place:
 
 def _client(variables: Mapping[str, str], project: str) -> "Client":
     try:
-        import google.auth
         from google.auth.credentials import AnonymousCredentials
         from google.auth.exceptions import GoogleAuthError
         from google.cloud.bigquery import Client
@@ -138,8 +137,7 @@ def _client(variables: Mapping[str, str], project: str) -> "Client":
             login = AnonymousCredentials()  # type: ignore[no-untyped-call]
             return Client(project or "emulated", login, client_options={"api_endpoint": endpoint})
         if federation:
-            found = google.auth.load_credentials_from_dict(json.loads(federation), scopes=_SCOPES)  # type: ignore[no-untyped-call]
-            return Client(project or None, found[0])
+            return Client(project or None, _federated(json.loads(federation)))
         return Client(project or None)
     except (GoogleAuthError, OSError, ValueError) as error:
         raise WarehouseError(
@@ -147,3 +145,12 @@ def _client(variables: Mapping[str, str], project: str) -> "Client":
             where="warehouse",
             next_step=f"set GOOGLE_CLOUD_PROJECT; {_STEPS[1][1]}",
         ) from error
+
+
+def _federated(config: dict[str, Any]) -> Any:
+    """The login of an AWS role that a workload identity pool knows. Raises ValueError for another kind."""
+    from google.auth.aws import Credentials
+
+    if config.get("type") != "external_account" or "credential_source" not in config:
+        raise ValueError("not an external account")
+    return Credentials.from_info(config, scopes=_SCOPES)  # type: ignore[no-untyped-call]

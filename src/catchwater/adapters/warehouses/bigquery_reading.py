@@ -14,7 +14,7 @@ from catchwater.adapters.warehouses.bigquery_place import Place
 from catchwater.adapters.warehouses.bigquery_session import version
 from catchwater.adapters.warehouses.reading import check
 from catchwater.errors import UseError, WarehouseBusy
-from catchwater.ports import Selection, Version
+from catchwater.ports import Extract, Version
 from catchwater.project.names import quote
 from catchwater.project.tables import Column
 
@@ -38,16 +38,16 @@ class BigqueryReading:
     def connection(self) -> "duckdb.DuckDBPyConnection":
         return cast("duckdb.DuckDBPyConnection", self._cursor)
 
-    def select(self, selection: Selection) -> "duckdb.DuckDBPyConnection":
+    def select(self, extract: Extract) -> "duckdb.DuckDBPyConnection":
         """BigQuery picks the rows; how they are shown is DuckDB's."""
-        floats = bigquery_sql.floats(selection.columns)
-        rows = f"{selection.sql} {selection.sort} {selection.cut}"
-        reader = self._cursor.pushed(rows, selection.values, floats)
+        floats = bigquery_sql.floats(extract.columns)
+        rows = f"{extract.sql} {extract.sort} {extract.cut}"
+        reader = self._cursor.pushed(rows, extract.values, floats)
         local = self._cursor.local
         local.register(_ROWS, reader)
-        casts = ", ".join(f"CAST({quote(c.name)} AS {_type(c)}) AS {quote(c.name)}" for c in selection.columns)
-        name = quote(selection.name)
-        return local.execute(f"SELECT {selection.shown} FROM (SELECT {casts} FROM {_ROWS}) AS {name}")
+        casts = ", ".join(f"CAST({quote(c.name)} AS {_type(c)}) AS {quote(c.name)}" for c in extract.columns)
+        name = quote(extract.name)
+        return local.execute(f"SELECT {extract.shown} FROM (SELECT {casts} FROM {_ROWS}) AS {name}")
 
     def close(self) -> None:
         self._cursor.local.close()
@@ -59,6 +59,8 @@ def _type(column: Column) -> str:
 
 class BigqueryCursor:
     """Like a DuckDB cursor: what reads the warehouse's tables goes to BigQuery, what reads none is run here."""
+
+    elsewhere = True  # rows come once
 
     def __init__(self, at: Place, number: int, tables: Mapping[str, Mapping[str, str]], folder: Path) -> None:
         import duckdb
@@ -76,6 +78,7 @@ class BigqueryCursor:
         self.local.execute("SET enable_external_access = false")
         self.local.execute("SET lock_configuration = true")
         self._running: Any = None
+        self._shown: list[str] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.local, name)
@@ -152,6 +155,9 @@ class BigqueryCursor:
     def _ask(self, text: str, values: list[Any], *, run: bool = True) -> str:
         """Runs one statement; what is left to run here is returned, and run unless `run` is False."""
         check(self.local, text)
+        for name in self._shown:
+            self.local.execute(f"DROP TABLE {quote(name)}")
+        self._shown.clear()
         left = text
         if _CATALOG.match(text):
             left = self._described(text)
@@ -166,24 +172,27 @@ class BigqueryCursor:
         return left
 
     def _reads(self, text: str) -> bool:
-        """Whether any table is read; a statement that can't be looked into is refused rather than run on nothing."""
+        """Whether any table is read; what can't be moved is refused rather than run on nothing."""
         if re.match(r"\s*(?:explain|summarize)\b", text, re.IGNORECASE):
             raise UseError("EXPLAIN and SUMMARIZE aren't run on BigQuery", next_step="write a SELECT")
         import duckdb
 
         try:
-            self.local.extract_statements(text)
+            return bool(self.local.get_table_names(text))
+        except duckdb.Error:
+            pass  # it looks into nothing with a ?, and into no PIVOT
+        try:
+            several = len(self.local.extract_statements(text)) > 1
         except duckdb.Error:
             return False  # DuckDB says itself what is wrong
-        return bool(bigquery_sql.tables(bigquery_sql.parse(text)))
+        return several or bool(bigquery_sql.tables(bigquery_sql.parse(text)))
 
     def _described(self, text: str) -> str:
         """SHOW and DESCRIBE look at empty tables of the declared types."""
-        there = {str(name) for (name,) in self.local.execute("SHOW TABLES").fetchall()}
         for name, columns in self._tables.items():
-            if name not in there:
-                parts = ", ".join(f"{quote(c)} {_type(Column(c, kind))}" for c, kind in columns.items())
-                self.local.execute(f"CREATE TABLE {quote(name)} ({parts})")
+            parts = ", ".join(f"{quote(c)} {_type(Column(c, kind))}" for c, kind in columns.items())
+            self.local.execute(f"CREATE TABLE {quote(name)} ({parts})")
+            self._shown.append(name)
         return text
 
     def __iter__(self) -> Iterator[Any]:

@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ from uuid import uuid4
 
 from catchwater.adapters.warehouses import bigquery_ddl as ddl
 from catchwater.adapters.warehouses import bigquery_stage as stage
-from catchwater.adapters.warehouses.bigquery_apply import GENESIS, MARKER, VERSION, Merge, Move, script, stored
+from catchwater.adapters.warehouses.bigquery_apply import FIRST, GENESIS, MARKER, VERSION, Merge, Move, script, stored
 from catchwater.adapters.warehouses.bigquery_place import Place, refused, silent
 from catchwater.adapters.warehouses.bigquery_types import text, tick
 from catchwater.adapters.warehouses.changes import Marker, log_of, pending, table_of, total
@@ -25,7 +26,7 @@ LARGEST = 800_000  # of the million characters that a script may have
 
 @dataclass
 class Work:
-    """What the transaction of a load will do: by model the markers it starts from and ends at, and its statements."""
+    """What one transaction will do: by model the markers that it starts from and ends at, and its statements."""
 
     moves: dict[str, Move] = field(default_factory=dict)
     empty: list[str] = field(default_factory=list)
@@ -37,7 +38,8 @@ class Work:
 
 
 class BigquerySession:
-    """Nothing of it is seen before `finish`, but new tables (empty), new columns (NULL) and changed views."""
+    """Nothing of it is seen before `finish`, but new tables (empty), new columns (NULL) and changed views. What one
+    `apply` takes is one transaction then, and a version of its own."""
 
     def __init__(self, at: Place, folder: Path, patience: float) -> None:
         self._place, self._folder, self._patience = at, folder, patience
@@ -48,12 +50,12 @@ class BigquerySession:
         now = version(at) or Published(0, "", {}, {})
         self._number, self._models = now.number, now.models
         self._held = self._read([name for name in self._names if name.startswith(MARKER)])
+        self._works: list[Work] = []
         self._work = Work()
 
     def markers(self) -> dict[str, Marker]:
         """Those of the tables, moved by what this session has taken."""
-        moved = self._held | {name: move.after for name, move in self._work.moves.items()}
-        return {f"processed/{name}": mark for name, mark in moved.items() if mark != GENESIS}
+        return _logs(self._moved([*self._works, self._work]))
 
     def prepare(self, models: Sequence[Model]) -> None:
         """Raises TableDiffers naming every differing column, and then has changed nothing."""
@@ -92,7 +94,6 @@ class BigquerySession:
                 "catchwater run",
             )
         tables = table_of(model)
-        self._work.merges = [merge for merge in self._work.merges if merge.table.model.name != model.name]
         for name in (stored(tables), tables.current):
             if name:
                 self._work.empty.append(f"DELETE FROM {tick(*self._path, name)} WHERE TRUE")
@@ -115,21 +116,38 @@ class BigquerySession:
         for name, mine in rest.items():
             if mine:
                 self._move(name, (mine[-1].seq, mine[-1].hash))
+        self._works, self._work = [*self._works, self._work], Work()
         return total(tables)
 
     def finish(self) -> None:
-        """Only now do readers see any of it. Raises WarehouseBusy when another load was first, WarehouseError when
-        BigQuery didn't do it or didn't say; what the markers say then is what counts."""
+        """Only now do readers see any of it. A transaction that fails leaves those of other groups as they are.
+
+        Raises WarehouseBusy when another load was first, WarehouseError when BigQuery didn't do it or didn't say; what
+        is published then is what counts.
+        """
+        works = [*self._works, self._work]
+        if len(works) > 1 and not self._work.moves:
+            works.pop()
+        failed: list[WarehouseError] = []
+        for number, work in enumerate(works, 1):
+            try:
+                self._commit(work, self._moved(works[:number]))
+            except WarehouseError as error:
+                failed.append(error)
+        self._clear()
+        if failed:
+            raise failed[0]
+
+    def _commit(self, work: Work, marks: Mapping[str, Marker]) -> None:
         number, load = max(self._number + 1, int(time.time())), uuid4().hex
-        cut = {log: list(mark) for log, mark in sorted(self.markers().items()) if log[10:] in self._models}
+        cut = {log: list(mark) for log, mark in sorted(_logs(marks).items()) if log.partition("/")[2] in self._models}
         own = tick(*self._path, VERSION)
-        check = f"(SELECT COUNT(*) FROM {own} WHERE number = {self._number}) = 1"
         publish = [
-            f"SELECT IF({check}, 1, ERROR('not the predecessor'))",
+            f"SELECT IF((SELECT COUNT(*) FROM {own} WHERE number = {self._number}) = 1, 1, ERROR('{FIRST}'))",
             f"UPDATE {own} SET number = {number}, load = {text(load)}, cut = {text(json.dumps(cut))}, "
             f"models = {text(json.dumps(self._models, sort_keys=True))} WHERE number = {self._number}",
         ]
-        sql = script(list(self._work.moves.values()), self._work.statements(), publish)
+        sql = script(list(work.moves.values()), work.statements(), publish)
         if len(sql) > LARGEST:
             raise WarehouseError(
                 f"this load is a script of {len(sql)} characters, and BigQuery takes a million",
@@ -139,10 +157,10 @@ class BigquerySession:
         try:
             self._place.query(sql)
         except Exception as error:
-            self._settle(load, error)
-        self._clear()
+            self._settle(work, load, error)
+        self._number = number
 
-    def _settle(self, load: str, error: Exception) -> None:
+    def _settle(self, work: Work, load: str, error: Exception) -> None:
         """After a failure, a cancel or no answer what is published decides, which is one commit with the markers."""
         named = refused(self._place, error)
         if named is None:
@@ -158,17 +176,20 @@ class BigquerySession:
             if not silent(error) or time.monotonic() > deadline:
                 break
             time.sleep(0.2)
-        if not (isinstance(named, WarehouseBusy) and self._done()):
+        if not (isinstance(named, WarehouseBusy) and self._done(work)):
             raise named from error
 
-    def _done(self) -> bool:
+    def _done(self, work: Work) -> bool:
         """Whether another load has committed exactly this."""
-        held = self._read([f"{MARKER}{name}" for name in self._work.moves])
-        return bool(held) and all(held.get(name) == move.after for name, move in self._work.moves.items())
+        held = self._read([f"{MARKER}{name}" for name in work.moves])
+        return bool(held) and all(held.get(name) == move.after for name, move in work.moves.items())
+
+    def _moved(self, works: Sequence[Work]) -> dict[str, Marker]:
+        return self._held | {name: move.after for work in works for name, move in work.moves.items()}
 
     def _move(self, name: str, after: Marker) -> None:
         before = self._work.moves.get(name)
-        start = before.before if before else self._held.get(name, GENESIS)
+        start = before.before if before else self._moved(self._works).get(name, GENESIS)
         self._work.moves[name] = Move(tick(*self._path, f"{MARKER}{name}"), start, after)
 
     def _staged(self, batches: Sequence[LoadBatch]) -> tuple[Merge, int]:
@@ -206,12 +227,14 @@ class BigquerySession:
 
     def _clear(self) -> None:
         """Staging tables go; those that can't be removed now expire."""
-        from contextlib import suppress
-
-        for merge in self._work.merges:
+        for merge in (merge for work in self._works for merge in work.merges):
             for name in [merge.stage, *([merge.touched] if merge.table.current else [])]:
                 with suppress(Exception):
                     self._place.client.delete_table(".".join((*self._path, name)), not_found_ok=True, timeout=10.0)
+
+
+def _logs(marks: Mapping[str, Marker]) -> dict[str, Marker]:
+    return {f"processed/{name}": mark for name, mark in marks.items() if mark != GENESIS}
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 Types = Mapping[str, str]
 _FLOATS = ("FLOAT", "DOUBLE")
+_FUNCTIONS = frozenset({
+    "ACOS", "ACOSH", "ASIN", "ASINH", "ATAN", "ATAN2", "COS", "COSH", "COT", "SIN", "SINH", "TAN", "TANH", "ASCII",
+    "INSTR", "SOUNDEX", "TRANSLATE", "IS_NAN", "IS_INF", "BIT_COUNT", "SQRT", "CBRT", "SAFE_DIVIDE",
+})  # fmt: skip
 _BARE = ((bool, "BOOLEAN"), (int, "BIGINT"), (float, "DOUBLE"))
 
 
@@ -42,7 +46,21 @@ def parse(sql: str) -> "exp.Expr":
         ) from error
     if len(found) != 1 or not isinstance(found[0], exp.Query) or found[0].find(exp.Pivot):
         raise UseError("this can't be written in BigQuery's SQL", next_step="write one plain SELECT over the tables")
+    portable(found[0])
     return found[0]
+
+
+def portable(tree: "exp.Expr") -> None:
+    """Raises UseError for a function that BigQuery doesn't have under this name."""
+    from sqlglot import exp
+
+    odd = {"LAMBDA"} if tree.find(exp.Lambda) else set()
+    odd |= {one.name.upper() for one in tree.find_all(exp.Anonymous)} - _FUNCTIONS
+    if odd:
+        raise UseError(
+            f"{', '.join(sorted(odd)).lower()} can't be written in BigQuery's SQL",
+            next_step="use a function that both have, or make it a column of a model",
+        )
 
 
 def tables(tree: "exp.Expr") -> list["exp.Table"]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from catchwater.errors import UseError
-from catchwater.ports import Selection, Version
+from catchwater.ports import Extract, Version
 from catchwater.project.names import quote
 
 if TYPE_CHECKING:
@@ -30,11 +30,11 @@ class OpenReading:
     version: Version
     connection: "duckdb.DuckDBPyConnection"
 
-    def select(self, selection: Selection) -> "duckdb.DuckDBPyConnection":
+    def select(self, extract: Extract) -> "duckdb.DuckDBPyConnection":
         """One statement, in which only the rows of a page are shown."""
-        rows = f"{selection.sql} {selection.sort} {selection.cut}" if selection.cut else selection.sql
-        made = f"SELECT {selection.shown} FROM ({rows}) AS {quote(selection.name)} {selection.sort}"
-        return self.connection.execute(made, selection.values)
+        rows = f"{extract.sql} {extract.sort} {extract.cut}" if extract.cut else extract.sql
+        made = f"SELECT {extract.shown} FROM ({rows}) AS {quote(extract.name)} {extract.sort}"
+        return self.connection.execute(made, extract.values)
 
 
 class ReadingCursor:

@@ -1,7 +1,7 @@
-"""What the roles that plan and apply may do: the exact actions for each root's resource types, on the project's names."""
+"""What the roles that plan and apply may do: the actions of each root's resource types, on the project's names."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib.resources import files
 
@@ -111,9 +111,9 @@ _NAMED = {
     "rule": ("rule", "events", "rule/{}"),
     "topic": ("topic", "sns", "{}"),
     "alarm": ("alarm", "cloudwatch", "alarm:{}"),
-    "job": ("glue", "glue", "job/{}"),
-    "workflow": ("glue", "glue", "workflow/{}"),
-    "trigger": ("glue", "glue", "trigger/{}"),
+    "job": ("role", "glue", "job/{}"),
+    "workflow": ("role", "glue", "workflow/{}"),
+    "trigger": ("role", "glue", "trigger/{}"),
     "database": ("database", "rds", "db:{}"),
     "subnet group": ("database", "rds", "subgrp:{}"),
     "final snapshot": ("database", "rds", "snapshot:{}"),
@@ -124,7 +124,7 @@ _NAMED = {
 def _log_groups(plan: Plan) -> Things:
     made = [f"/aws/lambda/{prefix(plan, 'lambda')}*"]
     if any(step.compute == "glue" for step in plan.steps):
-        made.append(f"/aws-glue/jobs/{prefix(plan, 'glue')}*")
+        made.append(f"/aws-glue/jobs/{prefix(plan, 'role')}*")
     made += [f"/aws/lambda/{given}" for given in sorted(plan.names.values())]
     return Things(tuple(places.arn(plan, "logs", f"log-group:{one}") for one in made))
 
@@ -162,7 +162,7 @@ def _group(plan: Plan) -> Things:
     return Things(tuple(places.arn(plan, "ec2", f"{kind}/*") for kind in ("security-group", "security-group-rule")))
 
 
-_EXACT = {
+_EXACT: dict[str, Callable[[Plan], Things]] = {
     "nothing": lambda _: Things(("*",)),
     "object": _objects,
     "archive": lambda plan: Things((f"{places.bucket_arn(plan, 'artifacts')}/lambda/*",)),
@@ -176,6 +176,7 @@ _EXACT = {
         tuple(places.arn(plan, "rds", part) for part in ("og:default:*", "pg:default.*"))
         + things(plan, "subnet group").arns
     ),
+    "databases": lambda plan: Things((places.arn(plan, "rds", "db:*"),)),  # the provider finds one by its id
     "group": _group,
     "own group": lambda plan: _ours(plan, "security-group", "security-group-rule"),
     "vpc": _vpc,

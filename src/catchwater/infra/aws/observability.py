@@ -52,11 +52,17 @@ def _topics(plan: Plan) -> dict[str, Value]:
 
 
 def _step(plan: Plan, step: Step) -> dict[str, Value]:
-    function: dict[str, Value] = {"function": places.function(plan, step)} if step.compute == "lambda" else {}
+    runs: dict[str, Value] = (
+        {"function": places.function(plan, step)}
+        if step.compute == "lambda"
+        else {
+            "job": {"name": places.step_name(plan, "role", step), "rule": places.step_name(plan, "rule", step, "ended")}
+        }
+    )
     return {
         "name": step.name,
         "alarm": places.step_name(plan, "alarm", step),
-        **function,
+        **runs,
         "dead_letter": places.dead_letter(plan, step),
         "stale_minutes": stale_minutes(plan, step),
     }

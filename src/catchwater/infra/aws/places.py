@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from catchwater.infra.names import name
+from catchwater.infra.hcl import Value
+from catchwater.infra.names import label, name
 from catchwater.plan.plan import Plan, Step
 from catchwater.project import names
 
@@ -42,6 +43,11 @@ def step_name(plan: Plan, service: str, step: Step, *more: str) -> str:
     return name(plan, service, *step.name.split(":"), *more)
 
 
+def called(step: Step) -> str:
+    """The label of a step's module."""
+    return label(*step.name.split(":"))
+
+
 def function(plan: Plan, step: Step) -> str:
     return step_name(plan, "lambda", step)
 
@@ -52,7 +58,7 @@ def function_arn(plan: Plan, step: Step) -> str:
 
 def log_group(plan: Plan, step: Step) -> str:
     if step.compute == "glue":
-        return f"/aws-glue/jobs/{step_name(plan, 'glue', step)}"
+        return f"/aws-glue/jobs/{step_name(plan, 'role', step)}"
     return f"/aws/lambda/{function(plan, step)}"
 
 
@@ -79,11 +85,24 @@ def rule_arn(plan: Plan, step: Step, number: int) -> str:
 
 
 def workflow_arn(plan: Plan, step: Step) -> str:
-    return arn(plan, "glue", f"workflow/{step_name(plan, 'glue', step)}")
+    """A job, its role, workflow and trigger have one name, under the limit of roles."""
+    return arn(plan, "glue", f"workflow/{step_name(plan, 'role', step)}")
 
 
 def security_group(plan: Plan) -> str:
     return name(plan, "role", "steps")
+
+
+def joined(plan: Plan, declared: dict[str, Any]) -> dict[str, Value]:
+    """The declared network as modules take it: its own security group by id, ours by name."""
+    group = declared.get("security_group")
+    named = {"security_group_id": group} if group else {"security_group_name": security_group(plan)}
+    return {"vpc": declared["vpc"], "subnets": list(declared["subnets"]), **named}
+
+
+def resource_id(source: str) -> str:
+    """The variable that says what RDS calls a source's database."""
+    return f"{source}_resource_id"
 
 
 def secret(plan: Plan, called: str) -> str:

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field, replace
 
 from catchwater.errors import UseError
 from catchwater.infra.aws import places
+from catchwater.infra.hcl import Value
 from catchwater.plan.network import private
 from catchwater.plan.plan import Grant, Plan, Step
 
 INLINE = 10240  # characters of all inline policies of one role, white space apart
 ZONES = ("ingestion", "processed", "artifacts")
 S3 = {"read": "s3:GetObject", "list": "s3:ListBucket", "create": "s3:PutObject"}
-CONSUME = ("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage")
+CONSUME = ("sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage")
 UNBOUND = ("ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets")  # actions that take no resource
 
 Conditions = Mapping[str, Mapping[str, tuple[str, ...]]]
@@ -115,7 +116,7 @@ def _source(plan: Plan, step: Step, grant: Grant) -> Explained:
 def database_user(plan: Plan, source: str) -> str:
     """The ARN of a source's user; its database is known by an id that only AWS gives, a variable of the root."""
     user = plan.source(source).declared.get("user", "")
-    return places.arn(plan, "rds-db", f"dbuser:${{var.{source}_resource_id}}/{user}")
+    return places.arn(plan, "rds-db", f"dbuser:${{var.{places.resource_id(source)}}}/{user}")
 
 
 def _needs(plan: Plan, step: Step) -> Iterator[Statement]:
@@ -125,7 +126,7 @@ def _needs(plan: Plan, step: Step) -> Iterator[Statement]:
         yield from _glue(plan, group)
         return
     yield Statement(
-        "Log", ("logs:CreateLogStream", "logs:PutLogEvents"), (f"{group}:*",), {}, None, "its own log group"
+        "Log", ("logs:CreateLogStream", "logs:PutLogEvents"), (f"{group}:log-stream:*",), {}, None, "its own log group"
     )
     dead = places.arn(plan, "sqs", places.dead_letter(plan, step))
     yield Statement("DeadLetter", ("sqs:SendMessage",), (dead,), {}, None, "events that it could not handle")
@@ -152,7 +153,7 @@ def _interface(plan: Plan) -> Iterator[Statement]:
 
 
 def _glue(plan: Plan, group: str) -> Iterator[Statement]:
-    logs = tuple(f"{group}/{part}:*" for part in ("error", "output"))
+    logs = tuple(f"{group}/{part}:log-stream:*" for part in ("error", "output"))
     yield Statement("Log", ("logs:CreateLogStream", "logs:PutLogEvents"), logs, {}, None, "its own log groups")
     code = f"{places.bucket_arn(plan, places.ARTIFACTS)}/glue/*"
     yield Statement("ReadArtifacts", ("s3:GetObject",), (code,), {}, None, "the job's script and this package")
@@ -209,3 +210,13 @@ def role_statements(plan: Plan, step: Step) -> tuple[Statement, ...]:
             next_step="let fewer models reference each other, so that the group becomes several steps",
         )
     return grouped(found)
+
+
+def as_value(one: Statement) -> Mapping[str, Value]:
+    """A statement as the modules take it."""
+    found: dict[str, Value] = {"sid": one.sid, "actions": list(one.actions), "resources": list(one.resources)}
+    if one.conditions:
+        found["conditions"] = {
+            test: {key: list(values) for key, values in keys.items()} for test, keys in one.conditions.items()
+        }
+    return {**found, "because": one.because}

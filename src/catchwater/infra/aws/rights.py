@@ -176,9 +176,6 @@ RIGHTS: dict[str, tuple[Right, ...]] = {
             "GetTags GetTrigger",
             f"CreateTrigger DeleteTrigger StartTrigger StopTrigger UpdateTrigger {_TAGS}",
         ),
-        # a trigger is made on the job that it starts and in its workflow
-        _of("job", "glue", "", "CreateTrigger"),
-        _of("workflow", "glue", "", "CreateTrigger"),
     ),
     "aws_sns_topic": (
         _of(
@@ -204,7 +201,7 @@ RIGHTS: dict[str, tuple[Right, ...]] = {
         ),
     ),
     "aws_db_instance": (
-        _of("nothing", "rds", "DescribeDBInstances"),
+        _of("databases", "rds", "DescribeDBInstances"),
         _of(
             "database",
             "rds",
@@ -248,7 +245,7 @@ RIGHTS: dict[str, tuple[Right, ...]] = {
     "aws_vpc_endpoint": (
         _of("nothing", "ec2", "DescribePrefixLists DescribeVpcEndpoints"),
         _of("endpoint", "ec2", "", "CreateTags CreateVpcEndpoint"),
-        _of("vpc", "ec2", "", "CreateVpcEndpoint ModifyVpcEndpoint"),
+        _of("vpc", "ec2", "", "CreateVpcEndpoint"),
         _of("inside", "ec2", "", "CreateVpcEndpoint ModifyVpcEndpoint"),
         _of("own endpoint", "ec2", "", "DeleteTags DeleteVpcEndpoints ModifyVpcEndpoint"),
     ),

@@ -1,7 +1,7 @@
 """Who may do what, as the modules take it: statements gathered per bucket, dataset, secret, topic and project."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from catchwater.errors import UseError
 from catchwater.infra.google import places, policies
@@ -11,7 +11,6 @@ from catchwater.plan.plan import Plan
 
 PREFIXES = 12  # that one condition may hold: IAM takes twelve operators
 BINDINGS = 20  # of one role and one member with different conditions that IAM takes for one bucket
-Held = Mapping[str, tuple[Statement, ...]]
 
 
 def held(plan: Plan) -> dict[str, tuple[Statement, ...]]:
@@ -48,10 +47,19 @@ def project_roles(plan: Plan, statements: Iterable[Statement]) -> dict[str, Valu
     return {one.role: one.condition for one in statements if one.resource == whole}
 
 
-def bucket(plan: Plan, zone: str) -> dict[str, Value]:
+def account(plan: Plan, called: str, purpose: str) -> dict[str, Value]:
+    """Arguments of the module of one account."""
+    return {
+        "name": called,
+        "purpose": shortened(f"{purpose} of {plan.project} in {plan.environment}", 100),
+        "roles": project_roles(plan, held(plan).get(called, ())),
+    }
+
+
+def bucket(plan: Plan, zone: str) -> dict[str, dict[str, Value]]:
     """Grants on one bucket: as many prefixes in one condition as it may hold."""
     called = places.bucket(plan, zone)
-    found: dict[str, Value] = {}
+    found: dict[str, dict[str, Value]] = {}
     for account, mine in sorted(held(plan).items()):
         bindings = 0
         for action in policies.OBJECTS:
@@ -118,8 +126,7 @@ def secrets(plan: Plan) -> tuple[str, ...]:
         for grant in plan.granted(step.name)
         if grant.resource.startswith("secret/")
     }
-    keys = {places.API_KEYS} if any(step.stage == "serve" for step in places.steps(plan)) else set()
-    return tuple(sorted(named | keys))
+    return tuple(sorted(named))
 
 
 def readers(plan: Plan, called: str) -> dict[str, Value]:

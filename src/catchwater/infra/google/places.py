@@ -9,7 +9,6 @@ from catchwater.project import names
 from catchwater.project.variables import references
 
 ARTIFACTS = "artifacts"
-API_KEYS = "api-keys"
 
 
 def project(plan: Plan) -> str:
@@ -103,6 +102,17 @@ def reader_account(plan: Plan) -> str:
     return name(plan, "account", "looker")
 
 
+def bootstrapped(plan: Plan) -> dict[str, str]:
+    """Account → purpose, of those that a person makes with the bootstrap: they use images, or come from AWS."""
+    found = {build_account(plan): "builds functions"} if steps(plan, "function") else {}
+    for step in steps(plan, "dataflow"):
+        found |= {account_id(plan, step): step.name, launch_account(plan): "launches Dataflow jobs"}
+    loads = [step for step in plan.steps if step.stage == "load" and step.place == "aws"]
+    if loads and plan.warehouse["kind"] == "bigquery":
+        found[account_id(plan, loads[0])] = f"{loads[0].name} on AWS"
+    return found
+
+
 def ci_account(plan: Plan, purpose: str) -> str:
     """The account of `plan` or `apply`, as the workflows name it."""
     return name(plan, "account", "ci", purpose)
@@ -129,7 +139,8 @@ def dead_path(plan: Plan, source: str) -> str:
 
 
 def subscription_path(plan: Plan, source: str) -> str:
-    return f"projects/{project(plan)}/subscriptions/{topic(plan, source)}"
+    made = _allowed(name(plan, "subscription", source))
+    return f"projects/{project(plan)}/subscriptions/{made}"
 
 
 def dataset(plan: Plan) -> str:

@@ -14,6 +14,7 @@ PUBLISHER, SUBSCRIBER = "roles/pubsub.publisher", "roles/pubsub.subscriber"
 JOBS, SESSIONS = "roles/bigquery.jobUser", "roles/bigquery.readSessionUser"
 EDITOR, READER = "roles/bigquery.dataEditor", "roles/bigquery.dataViewer"
 INVOKER, RECEIVER = "roles/run.invoker", "roles/eventarc.eventReceiver"
+IMAGES, PUSHER = "roles/artifactregistry.reader", "roles/artifactregistry.writer"
 ZONES = ("ingestion", "processed", places.ARTIFACTS)
 
 
@@ -122,9 +123,6 @@ def _needs(plan: Plan, step: Step) -> Iterator[Statement]:
         yield Statement(JOBS, whole, "", None, "each query and each load is a job of the project")
     if step.stage == "serve" and plan.warehouse["kind"] == "bigquery":
         yield Statement(SESSIONS, whole, "", None, "large answers come through BigQuery's Storage Read API")
-    if step.stage == "serve":
-        keys = _path(plan, "secrets", places.secret(plan, places.API_KEYS))
-        yield Statement(ACCESSOR, keys, "", None, "the hashes of the API's keys are there")
     if any(grant.action == "consume" for grant in plan.granted(step.name)):
         dead = places.dead_path(plan, step.source)
         yield Statement(PUBLISHER, dead, "", None, "messages that it can't read go to the dead letter")
@@ -145,8 +143,7 @@ def _woken(plan: Plan, step: Step) -> Iterator[Statement]:
 def _dataflow(plan: Plan, step: Step) -> Iterator[Statement]:
     whole = f"projects/{places.project(plan)}"
     yield Statement("roles/dataflow.worker", whole, "", None, "its machines work under its account")
-    images = f'resource.name.startsWith("{places.repository_path(plan)}")'
-    yield Statement("roles/artifactregistry.reader", whole, images, None, "its machines start from the image")
+    yield Statement(IMAGES, places.repository_path(plan), "", None, "its machines start from the image")
     artifacts = places.bucket(plan, places.ARTIFACTS)
     yield objects(artifacts, "change", f"tmp/{places.step_name(plan, step)}/", "its temporary files")
 
@@ -176,10 +173,9 @@ def reader(plan: Plan) -> tuple[Statement, ...]:
 def builder(plan: Plan) -> tuple[Statement, ...]:
     """What the account may do that functions are built by."""
     whole = f"projects/{places.project(plan)}"
-    images = f'resource.name.startsWith("{places.repository_path(plan)}")'
     sources = 'resource.name.startsWith("projects/_/buckets/gcf-v2-sources-")'
     return (
-        Statement("roles/artifactregistry.writer", whole, images, None, "the built images"),
+        Statement(PUSHER, places.repository_path(plan), "", None, "the built images"),
         Statement("roles/logging.logWriter", whole, "", None, "what the build says"),
         Statement(VIEWER, whole, sources, None, "Cloud Functions keeps the archive in a bucket of its own"),
     )

@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
 from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -49,6 +50,11 @@ class Servicer(rpc.ProviderServicer):
 
     @_told(pb.GetProviderSchema.Response)
     def GetProviderSchema(self, _: Any) -> Any:  # noqa: N802
+        return self.schema
+
+    @cached_property
+    def schema(self) -> Any:
+        """Made once: Terraform asks at every command."""
         made = pb.GetProviderSchema.Response()
         made.server_capabilities.plan_destroy = False
         made.provider.block.CopyFrom(block(self.provider.schema["block"]))

@@ -68,6 +68,10 @@ class Terraform:
         self.reattach, self.variables = reattach, dict(variables or {})
         self.binary = binary()
 
+    @property
+    def _plan(self) -> str:
+        return str(self.work / "plan")
+
     def init(self) -> None:
         self.run("init", "-input=false", "-no-color")
 
@@ -81,22 +85,26 @@ class Terraform:
 
     def plan(self) -> dict[str, Any]:
         """The plan as Terraform's JSON; kept for `apply`."""
-        self.run("plan", "-input=false", "-no-color", "-out", str(self.work / "plan"))
+        self.run("plan", "-input=false", "-no-color", "-out", self._plan)
         return self.show_json("plan")
 
     def changes(self) -> list[str]:
         """`address: actions` of everything that a plan would do now; [] when nothing is left to do."""
-        planned = self.plan()
+        done = self.run("plan", "-input=false", "-no-color", "-detailed-exitcode", "-out", self._plan, check=False)
+        if done.returncode == 0:
+            return []
+        if done.returncode != 2:
+            raise TerraformFailed("plan", done.stderr.strip() or done.stdout.strip(), where=str(self.root))
+        planned = self.show_json("plan")
         found = [(one["address"], one["change"]["actions"]) for one in planned.get("resource_changes", [])]
         found += [(f"output.{name}", one["actions"]) for name, one in planned.get("output_changes", {}).items()]
         return [f"{name}: {'+'.join(actions)}" for name, actions in found if actions not in (["no-op"], ["read"])]
 
     def apply(self) -> None:
-        """Applies the last plan; plans first when there is none."""
-        if not (self.work / "plan").exists():
-            self.plan()
-        self.run("apply", "-input=false", "-no-color", "-auto-approve", str(self.work / "plan"))
-        (self.work / "plan").unlink()
+        """Applies the last plan; what Terraform plans now when there is none."""
+        kept = [self._plan] if (self.work / "plan").exists() else []
+        self.run("apply", "-input=false", "-no-color", "-auto-approve", *kept)
+        (self.work / "plan").unlink(missing_ok=True)
 
     def destroy(self) -> None:
         self.run("destroy", "-input=false", "-no-color", "-auto-approve")
@@ -107,7 +115,7 @@ class Terraform:
 
     def show_json(self, what: str = "") -> dict[str, Any]:
         """The state as JSON, or the kept plan with `plan`."""
-        more = [str(self.work / "plan")] if what == "plan" else []
+        more = [self._plan] if what == "plan" else []
         return dict(json.loads(self.run("show", "-json", *more).stdout))
 
     def outputs(self) -> dict[str, Any]:
@@ -145,6 +153,7 @@ class Terraform:
             made = copied / folder.relative_to(top)
             made.mkdir(parents=True, exist_ok=True)
             _copy(folder, made, deep=folder == self.root)
+        _beside(self.root, copied, top)
         path = self.work / "terraform.tfstate"
         override = f'terraform {{\n  backend "local" {{\n    path = {json.dumps(str(path))}\n  }}\n}}\n'
         root = copied / self.root.relative_to(top)
@@ -160,6 +169,17 @@ def _copy(folder: Path, made: Path, deep: bool) -> None:
             _copy(item, made / item.name, deep)
         elif item.is_file() and not item.name.startswith((".terraform", "terraform.tfstate")):
             _link(item, made / item.name)
+
+
+def _beside(root: Path, copied: Path, top: Path) -> None:
+    """What stands beside the root, up to `top`, is linked: a root may name an archive by a relative path."""
+    for folder in root.parents:
+        if not folder.is_relative_to(top) or folder == Path(folder.anchor):
+            return
+        for item in folder.iterdir():
+            made = copied / item.relative_to(top)
+            if not made.exists():
+                made.symlink_to(item)
 
 
 def _link(item: Path, made: Path) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 from catchwater.infra.twin.environment import TwinFailed
 
 READY = 60.0
+VAGUE = "any of "
 KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "SSL_CERT_FILE")
 
 
@@ -30,6 +31,11 @@ class Decision:
     on: str
     allowed: bool
     prefix: str = ""
+
+    @property
+    def vague(self) -> bool:
+        """Whether the emulator did not say on which resource, and `on` is one that the role's policy names."""
+        return self.on.startswith(VAGUE)
 
     @property
     def role(self) -> str:
@@ -120,6 +126,19 @@ class Emulator:
     def cold(self) -> None:
         """Functions start anew at their next call: what they remembered is gone."""
         self._tell(cold=True)
+
+    def exists(self, vpc: str, subnets: list[str]) -> None:
+        """The account has this network already."""
+        self.client("ec2").describe_subnets()  # makes the default ones, which it is a copy of
+        self._tell(exists={"vpc": vpc, "subnets": subnets})
+        deadline = time.monotonic() + READY
+        while True:
+            held = self.client("ec2").describe_subnets()["Subnets"]
+            if {one["SubnetId"] for one in held} >= set(subnets):
+                return
+            if time.monotonic() > deadline:
+                raise TwinFailed("the emulator takes no network", where=str(self.folder / "ministack.log"))
+            time.sleep(0.05)
 
     def _tell(self, **order: Any) -> None:
         if self._process is None or self._process.stdin is None:

@@ -7,15 +7,34 @@ import subprocess
 import sys
 import venv
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
-from catchwater.errors import CatchwaterError
+from catchwater.errors import CatchwaterError, MissingExtra
 
 NAME = "ministack"
 
 
 class TwinFailed(CatchwaterError):
     """The twin couldn't be made or run; what it proved otherwise is in the receipt."""
+
+
+PARTS = {"grpc": "grpcio", "msgpack": "msgpack", "tfplugin_proto": "tfplugin-proto-all", "boto3": "boto3",
+         "google.protobuf": "protobuf"}  # fmt: skip
+
+
+def require() -> None:
+    """Raises MissingExtra for a part of the twin that isn't installed, TerraformMissing without Terraform."""
+    for module, package in PARTS.items():
+        try:
+            there = find_spec(module) is not None
+        except ModuleNotFoundError:
+            there = False
+        if not there:
+            raise MissingExtra(package, "twin")
+    from catchwater.infra.offline.terraform import binary
+
+    binary()
 
 
 def home(variables: dict[str, str] | None = None) -> Path:

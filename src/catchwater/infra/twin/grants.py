@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from catchwater.infra.aws.policies import Statement
-from catchwater.infra.twin.emulator import Decision
+from catchwater.infra.twin.emulator import VAGUE, Decision
 
 # what the emulator does in a role's name without asking its evaluator, nor lets the launcher ask it
 UNASKED = ("ec2:", "kms:", "rds-db:", "glue:")
@@ -31,7 +31,7 @@ class Permission:
         said = self.statement
         if decision.role != self.role or decision.action.lower() not in (action.lower() for action in said.actions):
             return False
-        if not any(matches(decision.on, pattern) for pattern in said.resources):
+        if not any(matches(decision.on.removeprefix(VAGUE), pattern) for pattern in said.resources):
             return False
         prefixes = said.conditions.get("StringLike", {}).get("s3:prefix")
         return prefixes is None or any(matches(decision.prefix, pattern) for pattern in prefixes)

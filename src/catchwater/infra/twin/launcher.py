@@ -18,10 +18,12 @@ cloudwatch: Any = importlib.import_module("ministack.services.cloudwatch")
 objects: Any = importlib.import_module("ministack.services.s3")
 router: Any = importlib.import_module("ministack.core.router")
 runtime: Any = importlib.import_module("ministack.core.lambda_runtime")
+networks: Any = importlib.import_module("ministack.services.ec2")
 queues: Any = importlib.import_module("ministack.services.sqs")
 functions: Any = importlib.import_module("ministack.services.lambda_svc")
 
 ROOT = "root"
+VAGUE = "any of "  # before a resource that the emulator did not name
 TICK = 0.2  # seconds between looks at the schedules
 here = threading.local()
 lock = threading.Lock()
@@ -48,11 +50,30 @@ def watch_evaluator() -> None:
 
     def decided(key: str, action: str, service: str, region: str, resource_arn: str = "*", **more: Any) -> Any:
         here.who = ROOT
-        answer = enforce(key, action, service, region, resource_arn=resource_arn, **more)
-        note(here.who, action, resource_arn, answer is None, (more.get("service_context") or {}).get("s3:prefix"))
+        resource_arn = resource_arn.replace(":rule/default/", ":rule/")  # AWS names no bus but one of your own
+        answer, on = enforce(key, action, service, region, resource_arn=resource_arn, **more), resource_arn
+        for one in named(here.who, action) if answer is not None and resource_arn == "*" else ():
+            answer, on = enforce(key, action, service, region, resource_arn=one, **more), f"{VAGUE}{one}"
+            if answer is None:
+                break
+        note(here.who, action, on, answer is None, (more.get("service_context") or {}).get("s3:prefix"))
         return answer
 
     evaluator.evaluate, evaluator.enforce = seen, decided
+
+
+def named(who: str, action: str) -> list[str]:
+    """What a role's statements on an action name: where ministack doesn't tell which resource a call is about and
+    asks about all of them, the question is whether there is any that the role may."""
+    if ":assumed-role/" not in who:
+        return []
+    policies = evaluator._gather_role_policies(who.split(":assumed-role/")[1].split("/")[0], who.split(":")[4])
+    return [
+        resource
+        for statement in (one for policy in policies for one in policy)
+        if any(evaluator.fnmatch_iam(action, pattern) for pattern in statement.actions)
+        for resource in statement.resources
+    ]
 
 
 def context_of(who: str, action: str, resource: str) -> Any:
@@ -184,6 +205,17 @@ def look() -> None:
     cloudwatch._evaluate_all_alarms()
 
 
+def exists(network: dict[str, Any]) -> None:
+    """A VPC and subnets that the account has already, as ministack's own default ones are."""
+    vpc, subnet = next(iter(networks._vpcs.values())), next(iter(networks._subnets.values()))
+    networks._vpcs[network["vpc"]] = {**vpc, "VpcId": network["vpc"], "IsDefault": False}
+    for number, name in enumerate(network["subnets"]):
+        zone = f"{subnet['AvailabilityZone'][:-1]}{'abc'[number % 3]}"
+        networks._subnets[name] = {
+            **subnet, "SubnetId": name, "VpcId": network["vpc"], "AvailabilityZone": zone, "DefaultForAz": False,
+        }  # fmt: skip
+
+
 def later(seconds: float) -> None:
     """For the alarms this much time has gone by."""
     for points in list(cloudwatch._metrics.values()):
@@ -254,7 +286,7 @@ def fire(name: str) -> None:
             scheduler._schedule_last_fired[key] = 0.0
 
 
-ORDERS: dict[str, Any] = {"fire": fire, "later": later, "cold": start_cold}
+ORDERS: dict[str, Any] = {"fire": fire, "later": later, "cold": start_cold, "exists": exists}
 
 
 def obey() -> None:

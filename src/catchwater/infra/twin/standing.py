@@ -1,5 +1,5 @@
-"""An environment that stands in the emulator: its roots applied by Terraform under the derived role, its secrets filled,
-and whatever one of them is changed to applied again."""
+"""An environment that stands in the emulator: its roots applied by Terraform under the derived role, its secrets
+filled, and a root that changes applied again."""
 
 import json
 import secrets
@@ -8,13 +8,15 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from catchwater.errors import UseError
-from catchwater.infra import compile
 from catchwater.infra.aws import apply, lambdas, places
-from catchwater.infra.aws.policies import Statement, document, grouped, statements
+from catchwater.infra.aws.policies import Statement, as_value, document, grouped, statements
+from catchwater.infra.compile import roots as compiled
+from catchwater.infra.names import name
 from catchwater.infra.offline.schemas import Schemas
 from catchwater.infra.offline.server import serving
 from catchwater.infra.offline.terraform import Terraform, types
@@ -24,6 +26,7 @@ from catchwater.infra.twin.emulator import Emulator, Login
 from catchwater.infra.twin.environment import NAME, TwinFailed, home, lock_file, made
 from catchwater.infra.twin.grants import Permission
 from catchwater.infra.twin.provider import TwinProvider
+from catchwater.infra.twin.resources.kind import found
 from catchwater.plan.plan import Plan
 from catchwater.project.schema import Loaded
 
@@ -62,7 +65,7 @@ class Standing:
     def __init__(self, job: Job) -> None:
         self.job, self.plan = job, job.plan
         refuse(job.plan)
-        self.roots = compile.roots(job.plan, job.loaded.folder)
+        self.roots = compiled(job.plan, job.loaded.folder)
         self.seconds: dict[str, float] = {}
         self.drift: list[str] = []
         self.resources = 0
@@ -83,15 +86,19 @@ class Standing:
         self.emulator = Emulator(programs, work / "emulator", places.account(self.plan), places.region(self.plan))
         self._stack.callback(self.emulator.stop)
         self.emulator.start()
+        if network := places.network(self.plan):
+            self.emulator.exists(str(network["vpc"]), list(network["subnets"]))
         self._timed("package", self._package)
         self._write(self.roots)
         folders = [work / root.path(self.plan) for root in self.roots]
         used = {one for one in types(folders) if one.removeprefix("data.").startswith("aws_")}
         self.provider = TwinProvider(Schemas("aws").document(used), self.emulator, self.job.beside.warehouse)
         reattach = self._stack.enter_context(serving([self.provider]))
-        self.login = self._apply_role()
+        self.login: Login | None = None
         for root in self.roots:
-            self._timed(f"apply {root.stack}", lambda root=root: self._first(root, reattach))
+            if not root.local_state and self.login is None:
+                self.login = self._apply_role()
+            self._timed(f"apply {root.stack}", partial(self._first, root, reattach))
         self._fill()
 
     def close(self) -> None:
@@ -116,19 +123,25 @@ class Standing:
         files = modules(roots)
         for root in roots:
             files |= rendered(root, self.plan, {})
-        for name, data in files.items():
-            path = self.job.work / name
+        for file, data in files.items():
+            path = self.job.work / file
             path.parent.mkdir(parents=True, exist_ok=True)
             path.unlink(missing_ok=True)  # Terraform's copies are links to it
             path.write_bytes(data)
 
     def _apply_role(self) -> Login:
-        """A role with what is derived for applying these roots, which the twin may take."""
-        iam, trust = self.emulator.client("iam"), {"AWS": "*"}
-        allowed = {"Effect": "Allow", "Principal": trust, "Action": "sts:AssumeRole"}
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
-        role = iam.create_role(RoleName=APPLIES, AssumeRolePolicyDocument=policy)["Role"]["Arn"]
-        for number, root in enumerate(self.roots):
+        """A role that the twin may take, with the very policies that CI's role applies with: those that the bootstrap
+        root has just made, else those that are derived."""
+        iam = self.emulator.client("iam")
+        allowed = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+        trust = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+        role = iam.create_role(RoleName=APPLIES, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+        apply_role = name(self.plan, "role", "ci", "apply")
+        answer = found(iam.list_attached_role_policies, "NoSuchEntity", RoleName=apply_role)
+        held = [one["PolicyArn"] for one in (answer or {}).get("AttachedPolicies", [])]
+        for arn in held:
+            iam.attach_role_policy(RoleName=APPLIES, PolicyArn=arn)
+        for number, root in enumerate([] if held else self.roots):
             derived = document(apply.statements(self.plan, root))
             iam.put_role_policy(RoleName=APPLIES, PolicyName=f"stack-{number}", PolicyDocument=derived)
         given = self.emulator.client("sts").assume_role(RoleArn=role, RoleSessionName="terraform")["Credentials"]
@@ -167,19 +180,20 @@ class Standing:
             return secrets.token_urlsafe(24)
         if variable.type.startswith("list"):
             return json.dumps([f"rtb-{secrets.token_hex(4)}"])
-        found = {name.lower(): value for name, value in self.job.beside.variables.items()}
-        return found.get(variable.name, "twin")
+        known = {called.lower(): value for called, value in self.job.beside.variables.items()}
+        return {"repository": f"example/{self.plan.project}", **known}.get(variable.name, "twin")
 
     def _fill(self) -> None:
         """Put by hand, as the account's owner would: each secret that Terraform made and left empty."""
         client = self.emulator.client("secretsmanager")
         for held in client.list_secrets()["SecretList"]:
-            if not held.get("SecretVersionsToStages"):
+            said = found(client.get_secret_value, "ResourceNotFoundException", SecretId=held["Name"])
+            if not (said or {}).get("SecretString"):
                 client.put_secret_value(SecretId=held["Name"], SecretString=self._secret(held["Name"]))
 
-    def _secret(self, name: str) -> str:
+    def _secret(self, wanted: str) -> str:
         for called, value in self.job.beside.variables.items():
-            if places.secret(self.plan, called) == name:
+            if places.secret(self.plan, called) == wanted:
                 return value
         return secrets.token_urlsafe(24)
 
@@ -191,11 +205,11 @@ class Standing:
             for one in statements(self.plan, step)
         ]
 
-    def with_statements(self, step: str, found: list[Statement]) -> Root:
+    def with_statements(self, step: str, given: list[Statement]) -> Root:
         """The functions' root, in which one step's role has these permissions."""
         root = next(root for root in self.roots if root.stack == "workflow/lambda")
-        label = lambdas.called(self.plan.step(step))
-        said: Any = [lambdas.statement(one) for one in grouped(found)]
+        label = places.called(self.plan.step(step))
+        said: Any = [as_value(one) for one in grouped(given)]
         calls = (
             replace(call, arguments={**call.arguments, "statements": said}) if call.name == label else call
             for call in root.calls

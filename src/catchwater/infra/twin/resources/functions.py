@@ -65,9 +65,10 @@ def _function(to: Account, given: Given, prior: Values | None) -> Values:
 
 
 def _function_now(to: Account, state: Values) -> Values | None:
-    answer = found(to.client("lambda").get_function_configuration, GONE, FunctionName=state["function_name"])
-    if answer is None:
+    held = found(to.client("lambda").get_function, GONE, FunctionName=state["function_name"])
+    if held is None:
         return None
+    answer = held["Configuration"]
     return {"role": answer["Role"], "runtime": answer["Runtime"], "handler": answer["Handler"],
             "memory_size": answer["MemorySize"], "timeout": answer["Timeout"],
             "environment": [{"variables": answer["Environment"]["Variables"]}]

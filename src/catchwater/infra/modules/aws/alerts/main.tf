@@ -2,6 +2,7 @@
 
 locals {
   steps = { for each in var.steps : each.name => each }
+  jobs  = { for each in var.steps : each.name => each if each.job != null }
   hears = {
     for event in ["failure", "recovery", "stale"] :
     event => [for key, each in var.topics : aws_sns_topic.this[key].arn if contains(each.events, event)]
@@ -12,14 +13,12 @@ locals {
 }
 
 # Not under a KMS key: alarms may not write to a topic under AWS's own key, and the mails leave AWS as they are.
-#trivy:ignore:AVD-AWS-0095 trivy:ignore:AVD-AWS-0136
 resource "aws_sns_topic" "this" {
-  #checkov:skip=CKV_AWS_26:alarms may not write to a topic under AWS's own key, and the mails leave AWS as they are
   for_each = var.topics
   name     = each.value.name
 }
 
-# Only the alarms of this account write to the topic.
+# Only alarms and rules of this account write to the topic.
 resource "aws_sns_topic_policy" "this" {
   for_each = aws_sns_topic.this
   arn      = each.value.arn
@@ -29,7 +28,7 @@ resource "aws_sns_topic_policy" "this" {
     Statement = [{
       Sid       = "Alarms"
       Effect    = "Allow"
-      Principal = { Service = "cloudwatch.amazonaws.com" }
+      Principal = { Service = ["cloudwatch.amazonaws.com", "events.amazonaws.com"] }
       Action    = "sns:Publish"
       Resource  = each.value.arn
       Condition = { StringEquals = { "aws:SourceAccount" = var.account } }
@@ -87,6 +86,29 @@ resource "aws_cloudwatch_metric_alarm" "errors" {
   dimensions = {
     FunctionName = each.value.function
   }
+}
+
+# A Glue job that ended without measuring anything: not able to start, out of time.
+resource "aws_cloudwatch_event_rule" "jobs" {
+  for_each    = local.jobs
+  name        = each.value.job.rule
+  description = "${each.value.job.name} ended in an error"
+
+  event_pattern = jsonencode({
+    source      = ["aws.glue"]
+    detail-type = ["Glue Job State Change"]
+    detail      = { jobName = [each.value.job.name], state = ["ERROR", "FAILED", "TIMEOUT"] }
+  })
+}
+
+resource "aws_cloudwatch_event_target" "jobs" {
+  for_each = merge([
+    for name, each in local.jobs : {
+      for key, topic in var.topics : "${name} ${key}" => { step = name, topic = key } if contains(topic.events, "failure")
+    }
+  ]...)
+  rule = aws_cloudwatch_event_rule.jobs[each.value.step].name
+  arn  = aws_sns_topic.this[each.value.topic].arn
 }
 
 # An event that could not be handled in three tries, or not be delivered.

@@ -48,11 +48,12 @@ variable "topics" {
 }
 
 variable "steps" {
-  description = "What is watched: a step as its metrics name it, how its alarms' names begin, its function (null: none), its dead letter queue, and the minutes after which its silence is an alarm (0: never)."
+  description = "What is watched: a step as its metrics name it, how its alarms' names begin, its function, or its Glue job and the rule that hears of its end, its dead letter queue, and the minutes after which its silence is an alarm (0: never)."
   type = list(object({
     name          = string
     alarm         = string
     function      = optional(string)
+    job           = optional(object({ name = string, rule = string }))
     dead_letter   = string
     stale_minutes = number
   }))
@@ -65,5 +66,10 @@ variable "steps" {
   validation {
     condition     = alltrue([for each in var.steps : length(each.alarm) <= 240])
     error_message = "The names of alarms have at most 255 characters, with what is watched at their end."
+  }
+
+  validation {
+    condition     = alltrue([for each in var.steps : each.job == null || try(can(regex("^[A-Za-z0-9._-]{1,64}$", each.job.rule)), false)])
+    error_message = "The name of a rule has at most 64 characters."
   }
 }

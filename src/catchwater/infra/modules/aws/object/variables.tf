@@ -23,7 +23,7 @@ variable "file" {
   type        = string
 
   validation {
-    condition     = fileexists(var.file)
+    condition     = try(fileexists(var.file), false)
     error_message = "There is no such file: catchwater build writes it, or catchwater deploy packages it."
   }
 }

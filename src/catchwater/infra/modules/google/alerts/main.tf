@@ -53,7 +53,7 @@ resource "google_monitoring_alert_policy" "failure" {
   notification_channels = [for label in local.told.failure : local.channels[label]]
 
   dynamic "conditions" {
-    for_each = toset([for step in values(var.steps) : step.resource])
+    for_each = toset([for step in values(var.steps) : step.monitored])
 
     content {
       display_name = "failures on ${conditions.value}"
@@ -99,7 +99,7 @@ resource "google_monitoring_alert_policy" "stale" {
     display_name = "no success"
 
     condition_prometheus_query_language {
-      query                     = "(sum(increase(${local.successes}{monitored_resource=\"${each.value.resource}\",step=\"${each.key}\"}[${each.value.stale_minutes}m])) or vector(0)) < 1"
+      query                     = "(sum(increase(${local.successes}{monitored_resource=\"${each.value.monitored}\",step=\"${each.key}\"}[${each.value.stale_minutes}m])) or vector(0)) < 1"
       duration                  = "300s"
       evaluation_interval       = "60s"
       disable_metric_validation = true

@@ -51,12 +51,12 @@ variable "channels" {
 variable "steps" {
   description = "Step to the monitored resource that its lines come from, and the minutes after which no success is stale (0: never)."
   type = map(object({
-    resource      = string
+    monitored     = string
     stale_minutes = number
   }))
 
   validation {
-    condition     = alltrue([for step in values(var.steps) : contains(["cloud_run_revision", "dataflow_step"], step.resource)])
+    condition     = alltrue([for step in values(var.steps) : contains(["cloud_run_revision", "dataflow_step"], step.monitored)])
     error_message = "A step's lines come from cloud_run_revision or dataflow_step."
   }
 

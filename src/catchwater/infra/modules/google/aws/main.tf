@@ -7,7 +7,7 @@ resource "google_iam_workload_identity_pool" "this" {
 
 resource "google_iam_workload_identity_pool_provider" "this" {
   workload_identity_pool_id          = google_iam_workload_identity_pool.this.workload_identity_pool_id
-  workload_identity_pool_provider_id = "aws"
+  workload_identity_pool_provider_id = "aws-role" # at least four characters
 
   # the subject may have 127 characters, fewer than a role and a session together
   attribute_mapping = {

@@ -1,5 +1,10 @@
 # A small step: a 2nd generation function over HTTP, and who may call it. One instance: those who call share one wake.
 
+locals {
+  # each processor brings up to 4 GB of memory
+  processors = var.memory <= 4096 ? 1 : var.memory <= 8192 ? 2 : var.memory <= 16384 ? 4 : 8
+}
+
 resource "google_cloudfunctions2_function" "this" {
   name        = var.name
   location    = var.location
@@ -22,7 +27,7 @@ resource "google_cloudfunctions2_function" "this" {
   service_config {
     service_account_email            = var.account
     available_memory                 = "${var.memory}Mi"
-    available_cpu                    = "1"
+    available_cpu                    = tostring(local.processors)
     timeout_seconds                  = var.timeout
     min_instance_count               = var.min
     max_instance_count               = 1

@@ -56,6 +56,11 @@ variable "repository" {
 variable "source_bucket" {
   description = "The bucket that holds the archive."
   type        = string
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", var.source_bucket))
+    error_message = "A bucket's name has 3 to 63 lower-case letters, digits and -."
+  }
 }
 
 variable "source_object" {
@@ -83,8 +88,8 @@ variable "memory" {
   type        = number
 
   validation {
-    condition     = var.memory >= 128 && var.memory <= 4096
-    error_message = "From 128 to 4096 MB, which one processor takes."
+    condition     = var.memory >= 128 && var.memory <= 32768
+    error_message = "From 128 to 32768 MB."
   }
 }
 
@@ -111,6 +116,11 @@ variable "min" {
 variable "environment" {
   description = "What the handler is told; never a secret."
   type        = map(string)
+
+  validation {
+    condition     = alltrue([for name in keys(var.environment) : can(regex("^[A-Za-z_][A-Za-z0-9_]*$", name))])
+    error_message = "A variable's name is made of letters, digits and _."
+  }
 }
 
 variable "invokers" {

@@ -1,5 +1,5 @@
 variable "name" {
-  description = "The name of the Dataflow job, of its template and of the schedule."
+  description = "The name of the Dataflow job and of its template."
   type        = string
 
   validation {
@@ -33,16 +33,6 @@ variable "purpose" {
   type        = string
 }
 
-variable "account" {
-  description = "The address of the service account that launches the job."
-  type        = string
-
-  validation {
-    condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]@[a-z0-9.:-]+\\.iam\\.gserviceaccount\\.com$", var.account))
-    error_message = "The address of a service account: name@project.iam.gserviceaccount.com."
-  }
-}
-
 variable "worker" {
   description = "The address of the service account that the workers run as."
   type        = string
@@ -50,16 +40,6 @@ variable "worker" {
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]@[a-z0-9.:-]+\\.iam\\.gserviceaccount\\.com$", var.worker))
     error_message = "The address of a service account: name@project.iam.gserviceaccount.com."
-  }
-}
-
-variable "cron" {
-  description = "When, in cron's five fields and UTC."
-  type        = string
-
-  validation {
-    condition     = can(regex("^\\S+( \\S+){4}$", var.cron))
-    error_message = "Five fields: minute hour day month weekday."
   }
 }
 

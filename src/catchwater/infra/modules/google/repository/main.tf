@@ -38,3 +38,12 @@ resource "google_artifact_registry_repository_iam_member" "writers" {
   role       = "roles/artifactregistry.writer"
   member     = each.value
 }
+
+resource "google_artifact_registry_repository_iam_member" "readers" {
+  for_each = var.readers
+
+  location   = google_artifact_registry_repository.this.location
+  repository = google_artifact_registry_repository.this.repository_id
+  role       = "roles/artifactregistry.reader"
+  member     = each.value
+}

@@ -27,3 +27,14 @@ variable "writers" {
     error_message = "Only service accounts push images."
   }
 }
+
+variable "readers" {
+  description = "Who starts machines from images: label to member."
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition     = alltrue([for member in values(var.readers) : startswith(member, "serviceAccount:")])
+    error_message = "Only service accounts read images."
+  }
+}

@@ -1,4 +1,8 @@
-# A wake by the clock: a call to a function or service, signed for it.
+# A call by the clock: to a function or service, signed for it, or to an interface of Google.
+
+locals {
+  host = split("/", var.uri)[2]
+}
 
 resource "google_cloud_scheduler_job" "this" {
   name             = var.name
@@ -18,11 +22,25 @@ resource "google_cloud_scheduler_job" "this" {
     uri         = var.uri
     http_method = "POST"
     headers     = { "Content-Type" = "application/json" }
-    body        = base64encode(jsonencode({ trigger = "schedule" }))
+    body        = base64encode(var.body)
 
-    oidc_token {
-      service_account_email = var.account
-      audience              = var.uri
+    # Google's own interfaces take an access token, functions and services an identity
+    dynamic "oauth_token" {
+      for_each = endswith(local.host, ".googleapis.com") ? [var.account] : []
+
+      content {
+        service_account_email = oauth_token.value
+        scope                 = "https://www.googleapis.com/auth/cloud-platform"
+      }
+    }
+
+    dynamic "oidc_token" {
+      for_each = endswith(local.host, ".googleapis.com") ? [] : [var.account]
+
+      content {
+        service_account_email = oidc_token.value
+        audience              = var.uri
+      }
     }
   }
 }

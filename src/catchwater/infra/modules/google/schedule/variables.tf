@@ -24,7 +24,7 @@ variable "purpose" {
 }
 
 variable "account" {
-  description = "The address of the service account that it runs as."
+  description = "The address of the service account that calls."
   type        = string
 
   validation {
@@ -44,11 +44,11 @@ variable "cron" {
 }
 
 variable "uri" {
-  description = "Where the function or service is called."
+  description = "What is called: a function, a service, or an interface of Google, which the token depends on."
   type        = string
 
   validation {
-    condition     = startswith(var.uri, "https://")
+    condition     = can(regex("^https://[^/]+", var.uri))
     error_message = "An address that begins with https://."
   }
 }
@@ -60,5 +60,16 @@ variable "timeout" {
   validation {
     condition     = var.timeout >= 15 && var.timeout <= 1800
     error_message = "From 15 to 1800 seconds."
+  }
+}
+
+variable "body" {
+  description = "What is sent, as JSON; never a secret."
+  type        = string
+  default     = "{\"trigger\": \"schedule\"}"
+
+  validation {
+    condition     = can(jsondecode(var.body))
+    error_message = "A text in JSON."
   }
 }

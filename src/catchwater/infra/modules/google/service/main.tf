@@ -1,5 +1,10 @@
 # A Cloud Run service: the API, or a step that takes longer than a function may.
 
+locals {
+  # each processor brings up to 4 GB of memory
+  processors = var.memory <= 4096 ? 1 : var.memory <= 8192 ? 2 : var.memory <= 16384 ? 4 : 8
+}
+
 resource "google_cloud_run_v2_service" "this" {
   name                = var.name
   location            = var.location
@@ -23,7 +28,7 @@ resource "google_cloud_run_v2_service" "this" {
       resources {
         cpu_idle          = true
         startup_cpu_boost = true
-        limits            = { cpu = "1", memory = "${var.memory}Mi" }
+        limits            = { cpu = tostring(local.processors), memory = "${var.memory}Mi" }
       }
 
       dynamic "env" {

@@ -48,8 +48,8 @@ variable "memory" {
   type        = number
 
   validation {
-    condition     = var.memory >= 512 && var.memory <= 4096
-    error_message = "From 512 to 4096 MB, which one processor takes."
+    condition     = var.memory >= 128 && var.memory <= 32768
+    error_message = "From 128 to 32768 MB."
   }
 }
 
@@ -101,6 +101,11 @@ variable "public" {
 variable "environment" {
   description = "What the process is told; never a secret."
   type        = map(string)
+
+  validation {
+    condition     = alltrue([for name in keys(var.environment) : can(regex("^[A-Za-z_][A-Za-z0-9_]*$", name))])
+    error_message = "A variable's name is made of letters, digits and _."
+  }
 }
 
 variable "invokers" {

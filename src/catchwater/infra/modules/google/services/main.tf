@@ -12,23 +12,12 @@ resource "google_project_service" "this" {
   disable_on_destroy = false
 }
 
-# An agent appears some time after its API is enabled; what names it before that fails.
-resource "terraform_data" "agents_ready" {
-  triggers_replace = sort(var.services)
-
-  provisioner "local-exec" {
-    command = "sleep ${var.wait}"
-  }
-
-  depends_on = [google_project_service.this]
-}
-
-# What happens to an object reaches Eventarc through Pub/Sub.
+# Asking for the agent makes it. What happens to an object reaches Eventarc through Pub/Sub.
 data "google_storage_project_service_account" "this" {
   count = contains(var.services, "eventarc.googleapis.com") ? 1 : 0
 
   project    = var.project
-  depends_on = [terraform_data.agents_ready]
+  depends_on = [google_project_service.this]
 }
 
 resource "google_project_iam_member" "storage_publishes" {
@@ -37,14 +26,4 @@ resource "google_project_iam_member" "storage_publishes" {
   project = var.project
   role    = "roles/pubsub.publisher"
   member  = data.google_storage_project_service_account.this[0].member
-}
-
-resource "google_project_iam_member" "eventarc" {
-  count = contains(var.services, "eventarc.googleapis.com") ? 1 : 0
-
-  project = var.project
-  role    = "roles/eventarc.serviceAgent"
-  member  = "serviceAccount:service-${data.google_project.this.number}@gcp-sa-eventarc.iam.gserviceaccount.com"
-
-  depends_on = [terraform_data.agents_ready]
 }

@@ -9,22 +9,11 @@ variable "project" {
 }
 
 variable "services" {
-  description = "The APIs to enable, such as storage.googleapis.com; with eventarc.googleapis.com its agents get their grants."
+  description = "The APIs to enable, such as storage.googleapis.com; with eventarc.googleapis.com the agent of Cloud Storage gets its grant."
   type        = set(string)
 
   validation {
     condition     = length(var.services) > 0 && alltrue([for name in var.services : endswith(name, ".googleapis.com")])
     error_message = "Name at least one API, each ending in .googleapis.com."
-  }
-}
-
-variable "wait" {
-  description = "Seconds to wait for Google's service agents to appear after their APIs are enabled."
-  type        = number
-  default     = 120
-
-  validation {
-    condition     = var.wait >= 0 && var.wait <= 600 && floor(var.wait) == var.wait
-    error_message = "A whole number of seconds from 0 to 600."
   }
 }

@@ -42,6 +42,11 @@ variable "bucket" {
   description = "The bucket whose new objects wake the service; empty: the end of a Cloud Build does."
   type        = string
   default     = ""
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", var.bucket)) || var.bucket == ""
+    error_message = "A bucket's name has 3 to 63 lower-case letters, digits and -."
+  }
 }
 
 variable "path" {

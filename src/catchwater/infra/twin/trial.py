@@ -1,0 +1,267 @@
+"""What is tried of a standing environment: rows flow, a failure is told by mail, a promise is kept, a grant is cut."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from catchwater.infra.aws import places
+from catchwater.infra.aws.policies import Statement, statements
+from catchwater.infra.twin import rows
+from catchwater.infra.twin.emulator import free_port
+from catchwater.infra.twin.grants import Denial, Judged, Permission, denials, judge
+from catchwater.infra.twin.receipt import Fresh, Receipt
+from catchwater.infra.twin.relay import Relay
+from catchwater.infra.twin.standing import Job, Standing
+from catchwater.plan.freshness import period
+from catchwater.plan.plan import Plan
+from catchwater.project.names import seconds
+from catchwater.project.variables import resolver
+from catchwater.wiring import Places, Wiring
+
+PATIENCE = 60.0  # seconds that a chain of wakes may take here
+GRACE = 3.0  # seconds after a refusal in which others of the same chain come to light
+
+
+@dataclass
+class Trial:
+    """One standing environment, and what has been seen of it."""
+
+    standing: Standing
+    wiring: Wiring
+    relay: Relay
+    began: int = 0  # decisions made before the first wake
+    changes: int = 1
+
+    @property
+    def plan(self) -> Plan:
+        return self.standing.plan
+
+    @property
+    def job(self) -> Job:
+        return self.standing.job
+
+    def change(self) -> None:
+        """New activity in the source, where somebody makes it."""
+        self.changes += 1
+        if self.job.beside.change:
+            self.job.beside.change(self.changes)
+
+    def wake(self) -> None:
+        """Every schedule is due now."""
+        for held in self.standing.emulator.client("scheduler").list_schedules()["Schedules"]:
+            self.standing.emulator.fire(held["Name"])
+
+    def settled(self) -> bool:
+        ingestion, processed = self.wiring.store("ingestion"), self.wiring.store("processed")
+        version = self.wiring.warehouse().version()
+        return rows.settled(self.plan, ingestion, processed, version.cut if version else None)
+
+    def until(self, done: Callable[[], bool], what: str, patience: float = PATIENCE, since: int | None = None) -> bool:
+        """Whether it came true; a refusal of a role since the `since`th decision ends the wait."""
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            if done():
+                return True
+            if since is not None and deadline - time.monotonic() > GRACE and self.denied(since):
+                deadline = time.monotonic() + GRACE
+            time.sleep(0.15)
+        self.job.say(f"waited for {what} in vain")
+        return False
+
+    def decisions(self, since: int = 0) -> int:
+        return len(self.standing.emulator.decisions(since))
+
+    def denied(self, since: int) -> tuple[Denial, ...]:
+        return denials(self.standing.permissions(), self.standing.emulator.decisions(since))
+
+    def flow(self) -> float | None:
+        """Seconds from a change in the source to the warehouse; None when it doesn't arrive."""
+        since = self.decisions()
+        self.change()
+        head = self._head()
+        began = time.monotonic()
+        self.wake()
+        moved = self.until(lambda: self._head() > head, "the ingest", since=since)
+        if not moved or not self.until(self.settled, "the warehouse", since=since):
+            return None
+        return time.monotonic() - began
+
+    def _head(self) -> int:
+        from catchwater.lake.log import Log
+
+        store = self.wiring.store("ingestion")
+        heads = [Log(store, f"ingestion/{source.name}").head() for source in self.plan.sources]
+        return sum(head.seq for head in heads if head)
+
+    def compare(self) -> list[rows.Compared]:
+        """Source against lake, warehouse against the models computed anew."""
+        store, found = self.wiring.store("ingestion"), []
+        for source in self.plan.sources:
+            found += rows.captured(self.plan, source.name, self.source_url(source.name), store)
+        url = self.wiring.settings().resolve(self.wiring.secrets().read(str(self.plan.warehouse["secret"])))
+        schema = str(self.plan.warehouse.get("schema") or "public")
+        with rows.computed(self.plan, self.wiring, store) as oracle:
+            return found + rows.loaded(self.plan, url, schema, oracle)
+
+    def source_url(self, name: str) -> str:
+        held = self.job.loaded.model_copy(update={"variables": dict(self.job.beside.variables)})
+        declared = str(self.plan.source(name).declared.get("url") or "")
+        return resolver(held, lambda _: "")(declared)
+
+    @contextmanager
+    def source_gone(self) -> Iterator[None]:
+        """The sources' addresses lead nowhere for as long as the block lasts."""
+        client, emulator = self.standing.emulator.client("secretsmanager"), self.standing.emulator
+        held: dict[str, str] = {}
+        for called, value in self.job.beside.variables.items():
+            name = places.secret(self.plan, called)
+            if value.startswith(("postgres://", "postgresql://")) and name in self._secrets():
+                held[name] = value
+                client.put_secret_value(SecretId=name, SecretString=_nowhere(value))
+        emulator.cold()
+        try:
+            yield
+        finally:
+            for name, value in held.items():
+                client.put_secret_value(SecretId=name, SecretString=value)
+            emulator.cold()
+
+    def _secrets(self) -> set[str]:
+        listed = self.standing.emulator.client("secretsmanager").list_secrets()["SecretList"]
+        return {one["Name"] for one in listed}
+
+    def alarms(self) -> dict[str, bool]:
+        """For each event that somebody wants to hear of, whether the mail came."""
+        wanted = {event for alert in self.plan.alerts for event in alert.events}
+        seen = {"failure": False, "recovery": False, "stale": False}
+        with self.source_gone():
+            self.wake()
+            seen["failure"] = self.until(lambda: self.told("failures", "ALARM"), "the failure's mail")
+        self.standing.emulator.later(61)
+        self.wake()
+        seen["recovery"] = self.until(lambda: self.told("failures", "OK"), "the recovery's mail")
+        self.until(self.settled, "the warehouse")
+        for alarm in self._alarms("successes"):
+            self.standing.emulator.later(alarm["Period"] * alarm["EvaluationPeriods"] + 1)
+            seen["stale"] = self.until(lambda: self.told("successes", "ALARM"), "the mail about silence")
+        return {event: there for event, there in seen.items() if event in wanted}
+
+    def _alarms(self, metric: str) -> list[dict[str, Any]]:
+        held = self.standing.emulator.client("cloudwatch").describe_alarms()["MetricAlarms"]
+        return [alarm for alarm in held if alarm["MetricName"] == metric and _ingests(alarm)]
+
+    def told(self, metric: str, state: str) -> bool:
+        """Whether the mail of an alarm on an ingest's metric is in the mailbox."""
+        names = {alarm["AlarmName"] for alarm in self._alarms(metric)}
+        sent = [mail for mail in self.relay.sent if mail.alarm in names and mail.state == state]
+        mails = self.job.beside.mails()
+        return any(mail.alarm in text and f"Subject: {state}" in text for mail in sent for text in mails)
+
+    def judged(self) -> Judged:
+        return judge(self.standing.permissions(), self.standing.emulator.decisions(self.began))
+
+    def fresh(self, measured: float) -> Fresh:
+        every = [period(one.detail) for one in self.plan.triggers if one.kind == "schedule"]
+        return Fresh(measured, max(every, default=0.0), seconds(str(self.plan.promise.get("freshness") or "")))
+
+    def without(self, permission: Permission) -> tuple[Denial, ...]:
+        """What is refused when a step's role lacks one permission; afterwards it has it again."""
+        kept = [one for one in statements(self.plan, self.plan.step(permission.step)) if one != permission.statement]
+        with self.changed(permission.step, kept):
+            since = self.decisions()
+            self.flow()
+            return self.denied(since)
+
+    @contextmanager
+    def changed(self, step: str, found: list[Statement]) -> Iterator[None]:
+        """The functions' root applied again with these permissions of one step, and then as it was."""
+        standing = self.standing
+        standing.apply(standing.with_statements(step, found))
+        standing.emulator.cold()
+        try:
+            yield
+        finally:
+            standing.apply(standing.with_statements(step, list(statements(self.plan, self.plan.step(step)))))
+            standing.emulator.cold()
+
+
+def _ingests(alarm: Mapping[str, Any]) -> bool:
+    return any(one["Name"] == "step" and one["Value"].startswith("ingest:") for one in alarm["Dimensions"])
+
+
+def _nowhere(url: str) -> str:
+    """The same URL at a port of this machine where nobody listens."""
+    parts = urlsplit(url)
+    login = parts.netloc.rpartition("@")[0]
+    return urlunsplit(parts._replace(netloc=f"{login}@127.0.0.1:{free_port()}"))
+
+
+@contextmanager
+def trial(job: Job) -> Iterator[Trial]:
+    """The environment stands for as long as the block lasts; raises what Standing.open raises."""
+    standing = Standing(job)
+    standing.open()
+    relay = Relay(standing.emulator, job.beside.smtp)
+    wiring = opened(standing)
+    try:
+        relay.start()
+        yield Trial(standing, wiring, relay, len(standing.emulator.decisions()))
+    finally:
+        relay.stop()
+        wiring.close()
+        standing.close()
+
+
+def opened(standing: Standing) -> Wiring:
+    """The project's parts as the account's root sees them, to look at what the steps have done."""
+    emulator, plan = standing.emulator, standing.plan
+    variables = {
+        "AWS_ENDPOINT_URL": emulator.endpoint, "AWS_REGION": emulator.region,
+        "AWS_ACCESS_KEY_ID": emulator.root.key, "AWS_SECRET_ACCESS_KEY": emulator.root.secret,
+    }  # fmt: skip
+    loaded = standing.job.loaded.model_copy(update={"variables": variables, "folder": standing.job.work})
+    zones = {zone: f"s3://{places.bucket(plan, zone)}" for zone in ("ingestion", "processed")}
+    where = Places(zones, "secrets_manager", standing.job.work / "state")
+    where.state.mkdir(parents=True, exist_ok=True)
+    return Wiring(loaded, lambda text, read: resolver(loaded, read)(text), where)
+
+
+def proven(held: Trial, began: float) -> Receipt:
+    """The whole run: rows, freshness, alarms, grants; what goes wrong is in the receipt, not raised."""
+    say, standing, problems = held.job.say, held.standing, []
+    say("waking the steps")
+    first = held.flow()
+    measured = held.flow() if first is not None else None
+    compared: list[rows.Compared] = []
+    alarms: dict[str, bool] = {}
+    if measured is None:
+        problems.append("rows did not reach the warehouse: see " + str(held.job.work / "emulator" / "ministack.log"))
+    else:
+        say("comparing rows")
+        compared = held.compare()
+        say("failing, on purpose")
+        alarms = held.alarms()
+    problems += held.relay.problems
+    ignored = {kind: tuple(sorted(names)) for kind, names in standing.provider.ignored.items()}
+    return Receipt(
+        held.plan.project, held.plan.environment, tuple(compared), held.judged(),
+        held.fresh(measured) if measured is not None else None, alarms, tuple(standing.drift), standing.resources,
+        ignored, tuple(problems), time.monotonic() - began,
+    )  # fmt: skip
+
+
+def broken(held: Trial, chosen: Callable[[Permission], bool] = lambda _: True) -> dict[str, str]:
+    """Each chosen permission by name → the name that the run failed by when it was taken away, empty when it went on."""
+    found: dict[str, str] = {}
+    for permission in held.standing.permissions():
+        if chosen(permission):
+            refused = [one.name for one in held.without(permission)]
+            named = permission.name in refused
+            found[permission.name] = permission.name if named else ", ".join(refused)
+            held.job.say(
+                f"without {permission.name}: {'refused by name' if named else found[permission.name] or 'it went on'}"
+            )
+    return found
