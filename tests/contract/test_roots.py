@@ -62,7 +62,6 @@ VALUES = {
     "google_project_number": "123456789012",
     "shop_resource_id": "db-ABCDEFGHIJKLMNOPQRSTUVWXYZ",
     "repository": "example/shop",
-    "image": "europe-west2-docker.pkg.dev/example-dev/catchwater/catchwater@sha256:" + "0" * 64,
 }
 CONNECTED = "projects/example/locations/europe-west2/connections/github/repositories/shop"
 

@@ -87,6 +87,8 @@ def batches(made: Cloud) -> list[Manifest]:
 def ingested(made: Cloud) -> Counter[str]:
     """How often each message stands in the log, by its event; quarantined ones by their text."""
     found = batches(made)
+    if not found:
+        return Counter()
     with duckdb.connect() as con:
         create_history(con, "h", store(made), found, "events")
         rows = con.execute("SELECT event_id FROM h").fetchall()
@@ -134,7 +136,7 @@ def rows(api: Process, key: str, table: str = "events") -> list[dict[str, Any]]:
             answer = client.get(url)
             if answer.status_code != 200:
                 return []
-            found += answer.json()["rows"]
+            found += answer.json()
             link = answer.links.get("next")
             url = str(httpx.URL(api.url).join(link["url"])) if link else None
     return found
@@ -167,7 +169,7 @@ def test_every_message_is_queryable_once_value_by_value(tmp_path: Path, pubsub: 
         assert len(batches(made)) <= 8  # 2,000 messages aren't 2,000 commits
         _asked_of_the_api(api, key, queue, pubsub)
         lines = [line["catchwater"] for line in ingest.lines() if "catchwater" in line]
-        assert sum(line["values"]["rows_out"] for line in lines) == DEMO.EVENTS + DEMO.SENT_TWICE
+        assert sum(line["values"]["rows_out"] for line in lines) == DEMO.EVENTS + DEMO.SENT_TWICE + 1
         assert sum(line["values"]["quarantined"] for line in lines) == len(DEMO.BROKEN)
 
 
@@ -188,7 +190,7 @@ def _asked_of_the_api(api: Process, key: str, queue: Feed, pubsub: Pubsub) -> No
     assert (answer.status_code, answer.json()) == (202, {"topic": "events", "accepted": 1})
     wanted = json.loads(event)["event_id"]
     url = f"{api.url}v1/tables/events/rows?event_id=eq.{wanted}"
-    until(lambda: httpx.get(url, headers=headers).json().get("rows"), "what was published is in the API")
+    until(lambda: httpx.get(url, headers=headers).json(), "what was published is in the API")
     runs = httpx.get(f"{api.url}v1/runs", headers=headers).json()["runs"]
     assert {step["name"] for run in runs for step in run["steps"]} >= {"ingest:events", "process:events"}
     assert httpx.post(f"{api.url}v1/runs", headers=headers, content=b"{}").status_code == 409

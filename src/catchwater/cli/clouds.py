@@ -95,10 +95,10 @@ def twin(
     from catchwater.runtimes.stand_ins import stand_ins
 
     open_project(project, named(env))
-    with session(project, env, lambda text: typer.echo(text, err=True)) as held:
-        with stand_ins(project, held.work / "beside") as beside:
-            wiring = open_project(project, env, beside.variables)
-            receipt = held.run(plan_project(wiring).plan, wiring.loaded, beside, cut=cut)
+    said = session(project, env, lambda text: typer.echo(text, err=True))
+    with said as held, stand_ins(project, held.work / "beside") as beside:
+        wiring = open_project(project, env, beside.variables)
+        receipt = held.run(plan_project(wiring).plan, wiring.loaded, beside, cut=cut)
     if as_json:
         emit(receipt.as_dict())
     else:

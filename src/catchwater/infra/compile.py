@@ -38,6 +38,7 @@ def build(plan: Plan, folder: Path, siblings: Sequence[Plan] = ()) -> dict[str, 
     `siblings` are the plans of all environments that are in a cloud, in the order declared, this one among them:
     CI leads from one to the next.
     """
+    from catchwater.infra import container
     from catchwater.infra.ci import workflows
     from catchwater.infra.readme import readme
 
@@ -47,5 +48,7 @@ def build(plan: Plan, folder: Path, siblings: Sequence[Plan] = ()) -> dict[str, 
         found |= rendered(root, plan, backend(root, plan))
     found |= modules(made)
     found |= workflows.files([workflows.stage(other, roots(other, folder)) for other in siblings or (plan,)])
+    if container.needed(plan):
+        found[f"infra/{plan.environment}/Dockerfile"] = container.dockerfile(plan).encode()
     found |= readme(plan, made, sorted(found))
     return dict(sorted(found.items()))

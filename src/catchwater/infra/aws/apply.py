@@ -15,6 +15,7 @@ from catchwater.plan.plan import Plan
 
 MANAGED = 6144  # characters of a managed policy, white space apart
 ISSUER = "token.actions.githubusercontent.com"
+_ROLE = re.compile(r"^ +role(_arn)? += ", re.MULTILINE)
 _USED = re.compile(r'^(resource|data)\s+"(aws_[a-z0-9_]+)"', re.MULTILINE)
 
 
@@ -28,12 +29,19 @@ class Things:
 
 def types(root: Root) -> tuple[str, ...]:
     """The resource types of a root, `data.` before those only read, as its modules' files have them."""
-    found = set()
-    for call in root.calls:
-        text = (files("catchwater.infra") / "modules" / "aws" / call.entity / "main.tf").read_text()
-        for kind, used in _USED.findall(text):
-            found.add(used if kind == "resource" else f"data.{used}")
-    return tuple(sorted(found))
+    used = [found for text in _modules(root) for found in _USED.findall(text)]
+    return tuple(sorted({name if kind == "resource" else f"data.{name}" for kind, name in used}))
+
+
+def _modules(root: Root) -> list[str]:
+    folder = files("catchwater.infra") / "modules" / "aws"
+    return [(folder / entity / "main.tf").read_text() for entity in sorted({call.entity for call in root.calls})]
+
+
+def _passed(root: Root) -> list[str]:
+    """The services that are handed a role by the root's modules."""
+    handing = [name for text in _modules(root) if _ROLE.search(text) for _, name in _USED.findall(text)]
+    return sorted({PASSED[name] for name in handing if name in PASSED})
 
 
 def statements(plan: Plan, root: Root) -> tuple[Statement, ...]:
@@ -41,7 +49,7 @@ def statements(plan: Plan, root: Root) -> tuple[Statement, ...]:
 
     Raises UseError for a resource type that `rights` doesn't know.
     """
-    passed = sorted({PASSED[kind] for kind in types(root) if kind in PASSED})
+    passed = _passed(root)
     found = list(_merged(plan, ((right, (*right.read, *right.write)) for right in _rights(root))))
     if passed:
         condition = {"StringEquals": {"iam:PassedToService": tuple(passed)}}

@@ -1,14 +1,17 @@
 """Runs inside the emulator's own environment, so it imports nothing of ours: ministack, with a line for each decision
 of its own IAM evaluator, schedules that fire when told to, and an end when its owner ends."""
 
+import hashlib
 import importlib
 import json
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 import types
+import zipfile
 from typing import Any
 
 evaluator: Any = importlib.import_module("ministack.core.iam_evaluator")
@@ -165,6 +168,25 @@ def ask_before_logging(function: Any, logged: Any, *rest: Any, **more: Any) -> A
     return (logged(function, *rest, **more) or True) if all(asked) else False
 
 
+class Unpacked(zipfile.ZipFile):
+    """An archive that is unpacked once: every start of a function sees the same files, as it may not write them."""
+
+    def extractall(self, path: Any = None, *_: Any, **__: Any) -> None:
+        with open(str(self.filename), "rb") as held:  # noqa: PTH123
+            kept = os.path.join(tempfile.gettempdir(), hashlib.file_digest(held, "sha256").hexdigest())  # noqa: PTH118
+        with lock:
+            if not os.path.isdir(kept):  # noqa: PTH112
+                super().extractall(kept + ".part")
+                os.rename(kept + ".part", kept)  # noqa: PTH104
+        os.rmdir(path)  # noqa: PTH106
+        os.symlink(kept, path)  # noqa: PTH211
+
+
+def unpack_once() -> None:
+    runtime.zipfile = types.SimpleNamespace(ZipFile=Unpacked, BadZipFile=zipfile.BadZipFile,
+                                            LargeFileError=getattr(zipfile, "LargeZipFile", None))  # fmt: skip
+
+
 def start_cold(_: Any) -> None:
     """No function remembers anything of its earlier calls."""
     runtime.reset()
@@ -305,6 +327,7 @@ def main() -> None:
     ask_before_keeping_failures()
     look_as_alarms_do()
     invoke_as_events_do()
+    unpack_once()
     measure_functions()
     threading.Thread(target=obey, daemon=True).start()
     importlib.import_module("ministack.app").main()

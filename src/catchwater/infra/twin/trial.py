@@ -21,6 +21,7 @@ from catchwater.project.names import seconds
 from catchwater.project.variables import resolver
 from catchwater.wiring import Places, Wiring
 
+PLAN = "_config/plan.json"
 PATIENCE = 60.0  # seconds that a chain of wakes may take here
 GRACE = 3.0  # seconds after a refusal in which others of the same chain come to light
 
@@ -129,6 +130,36 @@ class Trial:
                 client.put_secret_value(SecretId=name, SecretString=value)
             emulator.cold()
 
+    @contextmanager
+    def plan_gone(self) -> Iterator[None]:
+        """No step can read its plan for as long as the block lasts, so that every event ends as a dead letter."""
+        client, bucket = self.standing.emulator.client("s3"), places.bucket(self.plan, "ingestion")
+        held = client.get_object(Bucket=bucket, Key=PLAN)
+        body = held["Body"].read()
+        client.put_object(Bucket=bucket, Key=PLAN, Body=b"", ContentType=held["ContentType"])
+        try:
+            yield
+        finally:
+            client.put_object(Bucket=bucket, Key=PLAN, Body=body, ContentType=held["ContentType"])
+            self.standing.emulator.cold()
+
+    def wake_all(self) -> None:
+        """Every function is called as an event calls it."""
+        for step in lambdas.steps(self.plan):
+            self.standing.emulator.client("lambda").invoke(
+                FunctionName=places.function(self.plan, step), InvocationType="Event", Payload=b"{}"
+            )
+
+    def all_kept(self) -> bool:
+        """Whether every step's queue has what its function could not handle."""
+        sqs, wanted = self.standing.emulator.client("sqs"), ["ApproximateNumberOfMessages"]
+        for step in lambdas.steps(self.plan):
+            url = sqs.get_queue_url(QueueName=places.dead_letter(self.plan, step))["QueueUrl"]
+            held = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=wanted)["Attributes"]
+            if not int(held[wanted[0]]):
+                return False
+        return True
+
     def _secrets(self) -> set[str]:
         listed = self.standing.emulator.client("secretsmanager").list_secrets()["SecretList"]
         return {one["Name"] for one in listed}
@@ -140,6 +171,9 @@ class Trial:
         with self.source_gone():
             self.wake()
             seen["failure"] = self.until(lambda: self.told("failures", "ALARM"), "the failure's mail")
+        with self.plan_gone():
+            self.wake_all()
+            self.until(self.all_kept, "every step's dead letter")
         self.standing.emulator.later(61)
         self.wake()
         seen["recovery"] = self.until(lambda: self.told("failures", "OK"), "the recovery's mail")
@@ -254,7 +288,7 @@ def proven(held: Trial, began: float) -> Receipt:
 
 
 def broken(held: Trial, chosen: Callable[[Permission], bool] = lambda _: True) -> dict[str, str]:
-    """Each chosen permission by name → the name that the run failed by when it was taken away, empty when it went on."""
+    """Each chosen permission by name → the name that the run failed by without it, empty when it went on."""
     found: dict[str, str] = {}
     for permission in held.standing.permissions():
         if chosen(permission):

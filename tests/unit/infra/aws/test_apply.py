@@ -87,9 +87,8 @@ def test_roles_are_passed_to_the_services_that_take_them() -> None:
         if one.sid == "PassRole"
     }
     assert passed == {
-        "workflow/lambda": ("events.amazonaws.com", "lambda.amazonaws.com", "scheduler.amazonaws.com"),
+        "workflow/lambda": ("lambda.amazonaws.com", "scheduler.amazonaws.com"),
         "workflow/glue": ("events.amazonaws.com", "glue.amazonaws.com"),
-        "observability": ("events.amazonaws.com",),
     }
 
 
