@@ -269,8 +269,8 @@ def _json_text(at: "Scalars", node: "exp.Expr") -> "exp.Expr":
     said = f"at {where} stands a number with a fraction or an object, which Spark writes otherwise than DuckDB"
     odd = (
         f"({text} RLIKE '{_FRACTION}' AND NOT {text} RLIKE '^-?[0-9]+$' AND {_leaf(names, 'DOUBLE')} IS NOT NULL) OR "
-        f"({text} RLIKE '^[{{]' AND {_leaf(names, 'MAP<STRING, STRING>')} IS NOT NULL) OR "
-        f"({text} RLIKE '^[[]' AND {_leaf(names, 'ARRAY<STRING>')} IS NOT NULL)"
+        f"(STARTSWITH({text}, '{{') AND {_leaf(names, 'MAP<STRING, STRING>')} IS NOT NULL) OR "
+        f"(STARTSWITH({text}, '[') AND {_leaf(names, 'ARRAY<STRING>')} IS NOT NULL)"
     )
     return template(
         f"CASE WHEN {odd} THEN RAISE_ERROR('{said}') WHEN {text} IS NOT NULL THEN {text} "

@@ -1,7 +1,9 @@
 """A step on Cloud Run: a service that takes events and pushed messages, or a job that works until nothing is left."""
 
+import json
 import os
 import sys
+import time
 from collections.abc import Mapping
 
 from starlette.applications import Starlette
@@ -17,6 +19,8 @@ from catchwater.runtimes.deployed import answer, open_deployed, say
 MAX_BODY = 16 << 20  # a message of Pub/Sub has up to 10 MB, a third more in base64
 REFUSED, UNKNOWN, TOO_LARGE = 401, 404, 413
 CERTS = "https://www.googleapis.com/oauth2/v1/certs"
+ISSUERS = ("https://accounts.google.com", "accounts.google.com")
+KEPT = 3600.0
 
 
 class Senders:
@@ -26,28 +30,42 @@ class Senders:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._account = environ.get("CATCHWATER_PUSH_ACCOUNT", "")
         self._audience = environ.get("CATCHWATER_PUSH_AUDIENCE", "")
-        self._certs = environ.get("CATCHWATER_PUSH_CERTS", CERTS)
+        self._url = environ.get("CATCHWATER_PUSH_CERTS", CERTS)
+        self._certs: tuple[float, Mapping[str, str]] = (float("-inf"), {})
 
     def known(self, authorization: str) -> bool:
         """Whether the request is signed by Google for that account; true where none is named."""
         if not self._account:
             return True
         kind, _, token = authorization.partition(" ")
-        return kind.lower() == "bearer" and self._account == self._signed(token.strip())
+        return kind.lower() == "bearer" and self._signed(token.strip())
 
-    def _signed(self, token: str) -> str:
+    def _signed(self, token: str) -> bool:
         try:
+            from google.auth import jwt
             from google.auth.exceptions import GoogleAuthError
-            from google.auth.transport.requests import Request as Asked
-            from google.oauth2.id_token import verify_token
         except ImportError as error:
             raise MissingExtra("google-auth", "google") from error
         try:
-            said = verify_token(token, Asked(), audience=self._audience or None, certs_url=self._certs)
+            certs = self._fresh(str(jwt.decode_header(token).get("kid", "")))
+            said = jwt.decode(token, certs=certs, audience=self._audience)
         except (ValueError, GoogleAuthError) as error:
             say("warning", f"an event's token isn't valid: {type(error).__name__}")
-            return ""
-        return str(said.get("email", "")) if said.get("email_verified") else ""
+            return False
+        return said.get("email") == self._account and said.get("email_verified") is True and said.get("iss") in ISSUERS
+
+    def _fresh(self, key: str) -> Mapping[str, str]:
+        """Google's certificates by key; asked for again after an hour, and after a minute for a key that is missing."""
+        from google.auth.transport.requests import Request as Asked
+
+        read, held = self._certs
+        age = time.monotonic() - read
+        if age > KEPT or (key not in held and age > KEPT / 60):
+            answer = Asked()(self._url, timeout=10)
+            if answer.status != 200:
+                raise ValueError(f"certificates: status {answer.status}")
+            self._certs = time.monotonic(), json.loads(answer.data)
+        return self._certs[1]
 
 
 def events(environ: Mapping[str, str] | None = None) -> Starlette:

@@ -60,7 +60,7 @@ def plan_project(wiring: Wiring, known: Plan | None = None) -> Planned:
     else:
         from catchwater.plan.models import load_models
 
-        models = load_models(wiring.loaded.folder, tables, wiring.engine().describe, wiring.loaded.variables)
+        models = load_models(wiring.loaded.folder, tables, wiring.engine().describe, wiring.loaded.variables, engine)
     plan = make(wiring.loaded.project, wiring.loaded.environment, tables, models)
     refuse(plan, wiring.loaded)
     return Planned(plan, unreachable, made_of)

@@ -148,3 +148,16 @@ def test_cloud_build_builds_pushes_and_deploys_on_main_and_plans_on_a_branch() -
     assert "terraform -chdir=infra/dev/google/storage plan" in plan["steps"][2]["args"][1]
     assert plan["serviceAccount"] != apply["serviceAccount"]
     assert not [step for step in apply["steps"] if "bootstrap" in step["id"]]
+
+
+def test_an_image_is_built_of_the_commit_and_only_where_one_runs(tmp_path: Path) -> None:
+    asked = (*roots("google"), Root("google", "serve", (), variables=(Variable("image", "The image."),)))
+    stage = workflows.stage(plan_of("shop", "prod"), asked)
+    files = {path: data.decode() for path, data in workflows.files([stage]).items()}
+    linted(tmp_path, files)
+    jobs = YAML(typ="safe").load(files[".github/workflows/catchwater.yml"])["jobs"]
+    image = "europe-west2-docker.pkg.dev/shop-prod/shop-prod/catchwater:${{ github.sha }}"
+    assert {job["env"]["TF_VAR_image"] for name, job in jobs.items() if name != "lookml"} == {image}
+    names = {name: [step.get("name") for step in job["steps"]] for name, job in jobs.items()}
+    assert names["apply-prod"][-2:] == ["Image", "Apply"]
+    assert "Image" not in names["plan-prod"]

@@ -32,7 +32,7 @@ SCHEDULED = {"source": "aws.scheduler"}
 class Hooks:
     """github_activity on an emulator: the function that receives deliveries, its queue, and the one that takes them."""
 
-    def __init__(self, endpoint: str, patch: pytest.MonkeyPatch) -> None:
+    def __init__(self, endpoint: str) -> None:
         self.account = Account(endpoint, alone(plan_of("github_activity", "stage")))
         self.account.apply({"github-webhook": SECRET})
         plan = self.account.plan
@@ -42,10 +42,9 @@ class Hooks:
         self.environs = {
             step: self.account.environ(step, CATCHWATER_QUEUES=queues) for step in ("serve:api", "ingest:live")
         }
-        self.patch = patch
 
     def call(self, step: str, event: Any, seconds: float = 60.0, **more: str) -> Any:
-        with self.patch.context() as patched:
+        with pytest.MonkeyPatch.context() as patched:
             for name, value in (self.environs[step] | more).items():
                 patched.setenv(name, value)
             return aws_lambda.handler(event, Context(seconds))
@@ -88,7 +87,20 @@ class Hooks:
 @pytest.fixture
 def hooks(ministack: Zone, monkeypatch: pytest.MonkeyPatch) -> Hooks:
     monkeypatch.setattr(aws_lambda, "_opened", None)
-    return Hooks(ministack.answer["endpoint"], monkeypatch)  # type: ignore[attr-defined]
+    return Hooks(ministack.answer["endpoint"])  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="module")
+def made(ministack: Zone) -> Hooks:
+    return Hooks(ministack.answer["endpoint"])  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def shared(made: Hooks, monkeypatch: pytest.MonkeyPatch) -> Hooks:
+    """One project of all tests that commit nothing; its queue is empty and its functions are cold."""
+    monkeypatch.setattr(aws_lambda, "_opened", None)
+    made.sqs.purge_queue(QueueUrl=made.url)
+    return made
 
 
 def test_a_delivery_is_queued_answered_and_taken_once(hooks: Hooks, tmp_path: Path) -> None:
@@ -124,42 +136,42 @@ def test_without_an_event_s_messages_the_queue_is_asked(hooks: Hooks, tmp_path: 
          "too long", "too long for SQS"],
 )  # fmt: skip
 def test_what_is_not_queued(
-    changed: dict[str, Any], status: int, hooks: Hooks, monkeypatch: pytest.MonkeyPatch
+    changed: dict[str, Any], status: int, shared: Hooks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if status == 413:
         monkeypatch.setattr(aws_webhook, "MOST", 999)
-    answer = hooks.post(**changed)
+    answer = shared.post(**changed)
     problem = json.loads(answer["body"])
     assert (answer["statusCode"], problem["status"]) == (status, status), problem
     assert answer["headers"]["Content-Type"] == "application/problem+json"
     assert SECRET not in answer["body"]
     assert answer["headers"].get("Allow") == ("POST" if status == 405 else None)
-    assert hooks.event()["Records"] == []
+    assert shared.event()["Records"] == []
 
 
 def test_a_queue_that_is_away_is_answered_so_that_github_delivers_again(
-    hooks: Hooks, capsys: pytest.CaptureFixture[str]
+    shared: Hooks, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    hooks.environs["serve:api"]["CATCHWATER_QUEUES"] = json.dumps({"live": hooks.url + "-gone"})
-    answer = hooks.post()
+    monkeypatch.setitem(shared.environs["serve:api"], "CATCHWATER_QUEUES", json.dumps({"live": shared.url + "-gone"}))
+    answer = shared.post()
     assert (answer["statusCode"], answer["headers"]["Retry-After"]) == (503, "5")
     assert "SourceRefused" in capsys.readouterr().out
 
 
-def test_a_body_that_cannot_be_read(hooks: Hooks) -> None:
+def test_a_body_that_cannot_be_read(shared: Hooks) -> None:
     http = {"method": "POST", "path": "/v1/webhooks/live"}
     event = {"requestContext": {"http": http}, "headers": {"content-type": "application/json"}, "isBase64Encoded": True}
-    assert hooks.call("serve:api", event | {"body": "é"})["statusCode"] == 400
-    assert hooks.call("serve:api", event | {"body": None})["statusCode"] == 401
+    assert shared.call("serve:api", event | {"body": "é"})["statusCode"] == 400
+    assert shared.call("serve:api", event | {"body": None})["statusCode"] == 401
     text = event | {"body": "{}", "isBase64Encoded": False}
-    assert hooks.call("serve:api", text)["statusCode"] == 401
+    assert shared.call("serve:api", text)["statusCode"] == 401
 
 
-def test_other_functions_serve_nothing_and_receivers_are_woken_by_nothing_else(hooks: Hooks) -> None:
+def test_other_functions_serve_nothing_and_receivers_are_woken_by_nothing_else(shared: Hooks) -> None:
     http = {"method": "POST", "path": "/v1/webhooks/live"}
-    assert hooks.call("ingest:live", {"requestContext": {"http": http}})["statusCode"] == 404
+    assert shared.call("ingest:live", {"requestContext": {"http": http}})["statusCode"] == 404
     with pytest.raises(UseError, match="receives webhooks"):
-        hooks.call("serve:api", SCHEDULED)
+        shared.call("serve:api", SCHEDULED)
 
 
 def test_no_time_leaves_every_message_in_the_queue(hooks: Hooks, tmp_path: Path) -> None:
@@ -171,10 +183,10 @@ def test_no_time_leaves_every_message_in_the_queue(hooks: Hooks, tmp_path: Path)
     assert hooks.rows(tmp_path) == [1]
 
 
-def test_what_failed_comes_again_and_nothing_else(hooks: Hooks, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_failed_comes_again_and_nothing_else(shared: Hooks, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("d-1", "d-2"):
-        hooks.post(x_github_delivery=name)
-    event = hooks.event()
+        shared.post(x_github_delivery=name)
+    event = shared.event()
     names = [record["messageId"] for record in event["Records"]]
 
     def halfway(ports: Any, plan: Plan, step: Any, run: str) -> Outcome:
@@ -185,10 +197,10 @@ def test_what_failed_comes_again_and_nothing_else(hooks: Hooks, monkeypatch: pyt
         raise CatchwaterError("the lake is away")
 
     monkeypatch.setitem(deployed.STAGES, "ingest", halfway)
-    assert hooks.call("ingest:live", event)["batchItemFailures"] == [{"itemIdentifier": names[1]}]
+    assert shared.call("ingest:live", event)["batchItemFailures"] == [{"itemIdentifier": names[1]}]
     monkeypatch.setitem(deployed.STAGES, "ingest", at_once)
     with pytest.raises(CatchwaterError, match="ingest:live: CatchwaterError: the lake is away") as caught:
-        hooks.call("ingest:live", event)
+        shared.call("ingest:live", event)
     assert caught.value.next_step.startswith("catchwater runs ")
 
 
@@ -208,12 +220,12 @@ def test_what_woke_it(event: dict[str, Any], kind: str) -> None:
 
 
 @pytest.mark.parametrize("event", [None, [], "x", {"again": None}, {"requestContext": {}}], ids=str)
-def test_an_event_of_any_shape_is_a_wake(event: Any, hooks: Hooks) -> None:
-    assert hooks.call("ingest:live", event)["state"] == "done"
+def test_an_event_of_any_shape_is_a_wake(event: Any, shared: Hooks) -> None:
+    assert shared.call("ingest:live", event)["state"] == "done"
 
 
 def test_it_wakes_itself_while_batches_are_committed_and_then_gives_up(
-    hooks: Hooks, monkeypatch: pytest.MonkeyPatch
+    shared: Hooks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moved = Outcome("ingest:live", "ingest", batches=(object(),), more=True)  # type: ignore[arg-type]
     outcomes = iter([moved, replace(moved, batches=()), replace(moved, batches=()), replace(moved, batches=())])
@@ -224,22 +236,22 @@ def test_it_wakes_itself_while_batches_are_committed_and_then_gives_up(
     event: Any = SCHEDULED
     with lambda_api() as woken:
         for idle in (0, 1, 2):
-            hooks.call("ingest:live", event, AWS_ENDPOINT_URL_LAMBDA=woken.endpoint)
+            shared.call("ingest:live", event, AWS_ENDPOINT_URL_LAMBDA=woken.endpoint)
             event = woken.payloads[-1]
             assert event == {"again": {"trigger": "schedule", "idle": idle}}
             monkeypatch.setattr(aws_lambda, "_opened", None)
         with pytest.raises(CatchwaterError, match="3 wakes in a row had no time to commit a batch") as caught:
-            hooks.call("ingest:live", event, AWS_ENDPOINT_URL_LAMBDA=woken.endpoint)
+            shared.call("ingest:live", event, AWS_ENDPOINT_URL_LAMBDA=woken.endpoint)
         assert "memory" in caught.value.next_step
         assert woken.kinds == ["Event step"] * 3
 
 
-def test_a_function_that_may_not_wake_itself_says_so(hooks: Hooks, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_function_that_may_not_wake_itself_says_so(shared: Hooks, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(deployed.STAGES, "ingest", lambda *_: Outcome("ingest:live", "ingest", more=True))
     with lambda_api() as woken:
         woken.refuses = True
         with pytest.raises(CatchwaterError, match="can't wake itself: AccessDeniedException") as caught:
-            hooks.call("ingest:live", SCHEDULED, AWS_ENDPOINT_URL_LAMBDA=woken.endpoint)
+            shared.call("ingest:live", SCHEDULED, AWS_ENDPOINT_URL_LAMBDA=woken.endpoint)
     assert "lambda:InvokeFunction" in caught.value.next_step
 
 

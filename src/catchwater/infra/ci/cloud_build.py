@@ -22,12 +22,6 @@ def files(stages: Sequence["Stage"]) -> dict[str, str]:
     return found
 
 
-def image(stage: "Stage") -> str:
-    google = stage.plan.clouds["google"]
-    repository = name(stage.plan, "repository")
-    return f"{google['region']}-docker.pkg.dev/{google['project']}/{repository}/catchwater:$SHORT_SHA"
-
-
 def _build(stage: "Stage", apply: bool) -> str:
     what = "apply on main" if apply else "plan on a branch"
     text = f"# Written by `catchwater build`: {stage.environment}, {what}.\nsteps:\n"
@@ -66,10 +60,12 @@ def _image(stage: "Stage", push: bool) -> str:
     dockerfile = f"infra/{stage.environment}/Dockerfile"
     text = (
         f"  - id: build\n    name: {DOCKER}\n    waitFor: [package]\n"
-        f"    args: [build, --tag, {image(stage)}, --file, {dockerfile}, .]\n"
+        f"    args: [build, --tag, {stage.image('$SHORT_SHA')}, --file, {dockerfile}, .]\n"
     )
     if push:
-        text += f"  - id: push\n    name: {DOCKER}\n    waitFor: [build]\n    args: [push, {image(stage)}]\n"
+        text += (
+            f"  - id: push\n    name: {DOCKER}\n    waitFor: [build]\n    args: [push, {stage.image('$SHORT_SHA')}]\n"
+        )
     return text
 
 
@@ -81,7 +77,7 @@ def _stack(stage: "Stage", stack: str, apply: bool, before: str) -> str:
     root = f"infra/{stage.environment}/{stack}"
     command = "apply -input=false -auto-approve" if apply else "plan -input=false -lock=false"
     env = "".join(
-        f"      - TF_VAR_{v.name}={image(stage) if v.name == 'image' else f'$_{v.name.upper()}'}\n"
+        f"      - TF_VAR_{v.name}={stage.image('$SHORT_SHA') if v.name == 'image' else f'$_{v.name.upper()}'}\n"
         for v in stage.variables
         if not v.ephemeral
     )

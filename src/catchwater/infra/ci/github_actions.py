@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from catchwater import __version__
+from catchwater.infra.package import PYTHON as RUNS_ON
 
 if TYPE_CHECKING:
     from catchwater.infra.ci.workflows import Stage
@@ -139,6 +140,7 @@ def _apply(stage: "Stage", before: "Stage | None") -> str:
         + _job()
         + _environment(stage)
         + _steps(stage, "apply")
+        + _image(stage)
         + _filled(_APPLY, stage)
     )
 
@@ -156,7 +158,10 @@ def _environment(stage: "Stage") -> str:
     lines = [
         f"      TF_VAR_{v.name}: ${{{{ {'secrets' if v.ephemeral else 'vars'}.{v.name.upper()} }}}}\n"
         for v in stage.variables
+        if v.name != "image"
     ]
+    if _has_image(stage):
+        lines.append(f"      TF_VAR_image: {stage.image('${{ github.sha }}')}\n")
     if stage.plan.credentials == "keys" and "google" in stage.plan.clouds:
         lines.append("      GOOGLE_CLOUD_PROJECT: ${{ secrets.GCLOUD_PROJECT }}\n")
     return "    env:\n" + "".join(lines) if lines else ""
@@ -170,7 +175,7 @@ def _steps(stage: "Stage", purpose: str) -> str:
     text = f"    steps:\n      - uses: {CHECKOUT}\n        with:\n          persist-credentials: false\n"
     if any(step.compute in ("lambda", "function") for step in stage.plan.steps):
         extras = "aws,google" if "google" in stage.plan.clouds else "aws"
-        text += f'      - uses: {PYTHON}\n        with:\n          python-version: "3.12"\n'
+        text += f'      - uses: {PYTHON}\n        with:\n          python-version: "{RUNS_ON}"\n'
         text += f'      - run: python -m pip install "catchwater[postgres,http,topic,{extras}]=={__version__}"\n'
         text += f"      - run: catchwater package --env {stage.environment}\n"
     text += f"      - uses: {SETUP}\n        with:\n          terraform_version: {TERRAFORM}\n"
@@ -180,6 +185,22 @@ def _steps(stage: "Stage", purpose: str) -> str:
     if "google" in stage.plan.clouds:
         text += _google(stage, purpose)
     return text
+
+
+def _has_image(stage: "Stage") -> bool:
+    return any(variable.name == "image" for variable in stage.variables)
+
+
+def _image(stage: "Stage") -> str:
+    if not _has_image(stage):
+        return ""
+    host = f"{stage.plan.clouds['google']['region']}-docker.pkg.dev"
+    return (
+        "      - name: Image\n        run: |\n          set -euo pipefail\n"
+        f"          gcloud auth configure-docker {host} --quiet\n"
+        f'          docker build --tag "$TF_VAR_image" --file infra/{stage.environment}/Dockerfile .\n'
+        '          docker push "$TF_VAR_image"\n'
+    )
 
 
 def _aws(stage: "Stage", purpose: str) -> str:

@@ -32,6 +32,12 @@ class Stage:
         project = self.plan.clouds["google"]["project"]
         return f"{name(self.plan, 'account', 'ci', purpose)}@{project}.iam.gserviceaccount.com"
 
+    def image(self, tag: str) -> str:
+        """The image of Cloud Run, in the repository that bootstrap makes."""
+        google = self.plan.clouds["google"]
+        repository = name(self.plan, "repository")
+        return f"{google['region']}-docker.pkg.dev/{google['project']}/{repository}/catchwater:{tag}"
+
 
 def stage(plan: Plan, roots: Sequence[Root]) -> Stage:
     applied = [root for root in roots if not root.local_state]

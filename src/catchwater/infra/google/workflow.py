@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from math import ceil
 
 from catchwater.errors import UseError
+from catchwater.infra.function_source import ENTRY_POINT
 from catchwater.infra.google import access, places, policies
 from catchwater.infra.google.clock import cron
 from catchwater.infra.hcl import Raw, Value
@@ -19,7 +20,6 @@ PURPOSES = {
     "dataflow": "The steps that run on Dataflow, launched by the clock.",
 }
 ARCHIVE = "catchwater-function.zip"
-ENTRY_POINT = "on_event"
 MACHINE = "e2-standard-2"
 WARM = 60.0  # seconds: who promises less waits for no cold start
 IMAGE = Variable("image", "The container image: REGION-docker.pkg.dev/PROJECT/REPOSITORY/catchwater:TAG.")

@@ -1,7 +1,7 @@
 """Row for row: the source's tables against the lake, the warehouse's against the models computed anew from the lake."""
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from catchwater.errors import MissingExtra
 from catchwater.infra.twin.environment import TwinFailed
 from catchwater.lake.log import Log
+from catchwater.lake.manifest import Manifest, Ref
 from catchwater.lake.read import create_current, create_history
 from catchwater.plan.plan import Plan, Step
 from catchwater.ports import Ports, Store
@@ -151,17 +152,31 @@ def _extension(version: str) -> Path:
     return found[0]
 
 
-def settled(plan: Plan, store: Store, processed: Store, version: Mapping[str, tuple[int, str]] | None) -> bool:
-    """Whether all that was captured is processed and loaded, by the logs alone."""
-    heads = {f"ingestion/{source.name}": Log(store, f"ingestion/{source.name}").head() for source in plan.sources}
-    for model in plan.models:
-        if model.materialized == "view":
-            continue
-        head = Log(processed, f"processed/{model.name}").head()
-        if head is None or (version or {}).get(f"processed/{model.name}") != (head.seq, head.hash):
-            return False
-        for ref in head.inputs:
-            newest = heads.get(ref.log)
-            if newest is not None and ref.seq != newest.seq:
-                return False
-    return all(head is not None for head in heads.values())
+class Progress:
+    """How far a project's logs are, asked with few requests; what was found once is remembered."""
+
+    def __init__(self, plan: Plan, ingestion: Store, processed: Store) -> None:
+        self._captured = [Log(ingestion, f"ingestion/{source.name}") for source in plan.sources]
+        tables = [model.name for model in plan.models if model.materialized != "view"]
+        self._made = [Log(processed, f"processed/{name}") for name in tables]
+
+    def captured(self) -> int:
+        """The numbers of all sources' newest batches together: it grows by one with each."""
+        return sum(head.seq for head in (log.head() for log in self._captured) if head)
+
+    def processed(self) -> dict[str, tuple[int, str]] | None:
+        """The newest batch of every model, once each was made from all that is captured; else None."""
+        heads = {log.name: log.head() for log in self._captured}
+        if not all(heads.values()):
+            return None
+        found = {}
+        for log in self._made:
+            head = log.head()
+            if head is None or any(not _newest(ref, heads.get(ref.log)) for ref in head.inputs):
+                return None
+            found[log.name] = (head.seq, head.hash)
+        return found
+
+
+def _newest(ref: Ref, head: Manifest | None) -> bool:
+    return head is None or ref.seq == head.seq

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from catchwater.infra.aws import places
+from catchwater.infra.aws import lambdas, places
 from catchwater.infra.aws.policies import Statement, statements
 from catchwater.infra.twin import rows
 from catchwater.infra.twin.emulator import free_port
@@ -33,6 +33,7 @@ class Trial:
     standing: Standing
     wiring: Wiring
     relay: Relay
+    progress: rows.Progress
     began: int = 0  # decisions made before the first wake
     changes: int = 1
 
@@ -56,9 +57,10 @@ class Trial:
             self.standing.emulator.fire(held["Name"])
 
     def settled(self) -> bool:
-        ingestion, processed = self.wiring.store("ingestion"), self.wiring.store("processed")
-        version = self.wiring.warehouse().version()
-        return rows.settled(self.plan, ingestion, processed, version.cut if version else None)
+        """Whether all that was captured is processed and loaded, by the logs alone."""
+        wanted = self.progress.processed()
+        version = self.wiring.warehouse().version() if wanted else None
+        return version is not None and all(version.cut.get(log) == batch for log, batch in (wanted or {}).items())
 
     def until(self, done: Callable[[], bool], what: str, patience: float = PATIENCE, since: int | None = None) -> bool:
         """Whether it came true; a refusal of a role since the `since`th decision ends the wait."""
@@ -68,7 +70,7 @@ class Trial:
                 return True
             if since is not None and deadline - time.monotonic() > GRACE and self.denied(since):
                 deadline = time.monotonic() + GRACE
-            time.sleep(0.15)
+            time.sleep(0.25)
         self.job.say(f"waited for {what} in vain")
         return False
 
@@ -82,20 +84,13 @@ class Trial:
         """Seconds from a change in the source to the warehouse; None when it doesn't arrive."""
         since = self.decisions()
         self.change()
-        head = self._head()
+        head = self.progress.captured()
         began = time.monotonic()
         self.wake()
-        moved = self.until(lambda: self._head() > head, "the ingest", since=since)
+        moved = self.until(lambda: self.progress.captured() > head, "the ingest", since=since)
         if not moved or not self.until(self.settled, "the warehouse", since=since):
             return None
         return time.monotonic() - began
-
-    def _head(self) -> int:
-        from catchwater.lake.log import Log
-
-        store = self.wiring.store("ingestion")
-        heads = [Log(store, f"ingestion/{source.name}").head() for source in self.plan.sources]
-        return sum(head.seq for head in heads if head)
 
     def compare(self) -> list[rows.Compared]:
         """Source against lake, warehouse against the models computed anew."""
@@ -242,7 +237,8 @@ def trial(job: Job) -> Iterator[Trial]:
     wiring = opened(standing)
     try:
         relay.start()
-        yield Trial(standing, wiring, relay, len(standing.emulator.decisions()))
+        progress = rows.Progress(standing.plan, wiring.store("ingestion"), wiring.store("processed"))
+        yield Trial(standing, wiring, relay, progress, len(standing.emulator.decisions()))
     finally:
         relay.stop()
         wiring.close()
