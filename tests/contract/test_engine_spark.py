@@ -38,9 +38,9 @@ QUERIES = {
     "FROM v GROUP BY v.t",
     "all groups": "SELECT v.i % 3 AS m, v.y, sum(v.b // 1000) AS s, CAST(count(*) AS INTEGER) AS n FROM v GROUP BY ALL",
     "by place": "SELECT year(v.dt) AS y, count(*) AS n FROM v GROUP BY 1 HAVING count(*) > 2",
-    "by alias": "SELECT upper('x' || v.i::VARCHAR) AS u, count(*) AS n FROM v GROUP BY u",
+    "by alias": "SELECT upper('x' || v.i::VARCHAR) AS up, count(*) AS n FROM v GROUP BY up",
     "filter": "SELECT v.y, count(*) FILTER (WHERE v.i > 0) AS n, sum(v.p) FILTER (WHERE v.j > 0) AS s FROM v GROUP BY v.y",
-    "over aggregates": "SELECT v.y, sum(v.p) / count(v.p) AS mean, sum(v.i) + 0.5 AS h, count(*) * 2 AS n, "
+    "over aggregates": "SELECT v.y, sum(v.p) / count(v.p) AS mean, max(v.p) + 0.5 AS h, count(*) * 2 AS n, "
     "CASE WHEN count(*) > 3 THEN max(v.t) END AS m FROM v GROUP BY v.y",
     "no rows": "SELECT sum(v.i) AS s, count(*) AS n, max(v.t) AS m FROM v WHERE false",
     "windows": "SELECT v.k, row_number() OVER (PARTITION BY v.y ORDER BY v.t DESC, v.k) AS r, "
@@ -85,7 +85,9 @@ def both(session: None, tmp_path_factory: pytest.TempPathFactory) -> Both:
 @pytest.fixture(scope="module")
 def jsons(session: None, tmp_path_factory: pytest.TempPathFactory) -> Both:
     listed = ", ".join("'" + text.replace("'", "''") + "'" for text in JSONS)
-    return Both(tmp_path_factory.mktemp("jsons"), f"SELECT k, ([{listed}])[k] AS j FROM range(0, {len(JSONS) + 1}) r(k)")
+    return Both(
+        tmp_path_factory.mktemp("jsons"), f"SELECT k, ([{listed}])[k] AS j FROM range(0, {len(JSONS) + 1}) r(k)"
+    )
 
 
 def spark(folder: Path) -> SparkEngine:
@@ -105,7 +107,10 @@ def test_queries_are_equal(both: Both, name: str) -> None:
 def test_json_is_equal(jsons: Both) -> None:
     paths = ["j->>'a'", "j->>'$.n.m'", "json_extract_string(j, '$.n.b')", "json_extract_string(j, '$.nothing')"]
     items = [f"{path} AS t{number}" for number, path in enumerate(paths)]
-    items += ["json_array_length(j->'$.n.l') AS l", "coalesce(json_array_length(json_extract(j, '$.x')), 0) AS x"]
+    items += [
+        "json_array_length(json_extract(j, '$.n.l')) AS l",
+        "coalesce(json_array_length(json_extract(j, '$.x')), 0) AS x",
+    ]
     items += ["CAST(j->>'$.n.m' AS INTEGER) AS m", "CAST(j->>'$.n.b' AS BOOLEAN) AS b"]
     assert jsons.same(f"SELECT v.k, {', '.join(items)} FROM v") == len(JSONS) + 1
 
@@ -126,7 +131,7 @@ def test_macros_are_put_in(both: Both) -> None:
         ("CAST(' 42' || left_out AS INTEGER)", "may not read as INTEGER"),
         ("CAST('1e3' || left_out AS DECIMAL(10,2))", "may not read as DECIMAL"),
         ("CAST('maybe' || left_out AS BOOLEAN)", "no BOOLEAN"),
-        ("CAST(v.b AS INTEGER)", "out of range"),
+        ("CAST(v.b AS INTEGER)", "overflow"),
         ("(v.b + v.b)", "overflow"),
     ],
     ids=str,
@@ -138,10 +143,10 @@ def test_what_would_differ_fails_by_name(both: Both, value: str, said: str) -> N
 
 
 REFUSED = [
-    ("SELECT v.k,\n  avg(v.i) AS a FROM v", 2, 7, "avg", "sum(x) / count(x)"),
-    ("SELECT sum(v.d) AS s FROM v", 1, 12, "a sum of DOUBLE", "DECIMAL"),
+    ("SELECT v.k,\n  avg(v.i) AS a FROM v GROUP BY v.k", 2, 3, "avg", "sum(x) / count(x)"),
+    ("SELECT sum(v.d) AS s FROM v", 1, 8, "a sum of DOUBLE", "DECIMAL"),
     ("SELECT v.d, count(*) AS n FROM v GROUP BY v.d", 1, 43, "GROUP BY a DOUBLE", "DECIMAL"),
-    ("SELECT regexp_replace(v.t, 'a', 'b') AS r FROM v", 1, 23, "regexp_replace", "docs/engines.md"),
+    ("SELECT regexp_replace(v.t, 'a', 'b') AS r FROM v", 1, 8, "regexp_replace", "docs/engines.md"),
     ("SELECT v.d::VARCHAR AS r FROM v", 1, 8, "casts DOUBLE to VARCHAR", "BIGINT"),
     ("SELECT v.d::DECIMAL(10,2) AS r FROM v", 1, 8, "casts DOUBLE to DECIMAL", "BIGINT"),
     ("SELECT trim(v.t) AS r FROM v", 1, 13, "trim other", "trim(x, ' ')"),
@@ -149,27 +154,27 @@ REFUSED = [
     ("SELECT v.t = v.i AS r FROM v", 1, 8, "VARCHAR and INTEGER are compared", "cast"),
     ("SELECT v.dt > '2020-01-01' AS r FROM v", 1, 8, "DATE and VARCHAR are compared", "cast"),
     ("SELECT try_cast(v.t AS INTEGER) AS r FROM v", 1, 17, "try_cast", "CASE"),
-    ("SELECT v.i IN (SELECT v.j FROM v) AS r FROM v", 1, 8, "IN isn't", "SEMI"),
+    ("SELECT v.i IN (SELECT v.j FROM v) AS r FROM v", 1, 8, "IN", "docs/engines.md"),
     ("SELECT v.l AS r FROM v", 1, 8, "INTEGER[]", "engine: duckdb"),
-    ("SELECT list(v.i) AS r FROM v", 1, 13, "list", "docs/engines.md"),
+    ("SELECT list(v.i) AS r FROM v", 1, 8, "isn't known", "docs/engines.md"),
     ("SELECT v.k FROM v LIMIT 3", 1, 8, "LIMIT without ORDER BY", "ORDER BY"),
-    ("SELECT DISTINCT ON (v.t) v.t, v.k FROM v", 1, 1, "DISTINCT ON", "row_number"),
+    ("SELECT DISTINCT ON (v.t) v.t, v.k FROM v", 1, 21, "DISTINCT ON", "row_number"),
     ("SELECT v.j->>'$.a[0]' AS r FROM (SELECT v.t AS j FROM v) AS v", 1, 8, "path into JSON", "$.name.name"),
     ("SELECT v.t LIKE v.u AS r FROM v", 1, 8, "LIKE", "contains"),
-    ("SELECT v.t ILIKE 'a%' AS r FROM v", 1, 8, "ilike", "lower(x)"),
-    ("SELECT coalesce(v.i, v.t) AS r FROM v", 1, 17, "INTEGER meets VARCHAR", "CAST"),
-    ("SELECT round(v.d, 2) AS r FROM v", 1, 14, "DOUBLE is rounded", "DECIMAL"),
+    ("SELECT v.t ILIKE 'a%' AS r FROM v", 1, 8, "ILIKE", "lower(x)"),
+    ("SELECT coalesce(v.i, v.t) AS r FROM v", 1, 8, "no type", "cast"),
+    ("SELECT round(v.d, 2) AS r FROM v", 1, 8, "DOUBLE is rounded", "DECIMAL"),
     ("SELECT v.p * v.h AS r FROM v", 1, 8, "38 digits", "shorter"),
-    ("SELECT unnest([1, 2]) AS r", 1, 1, "", ""),
-    ("SELECT strftime(v.ts, '%Y') AS r FROM v", 1, 17, "isn't known", "docs/engines.md"),
+    ("SELECT unnest([1, 2]) AS r", 1, 8, "", ""),
+    ("SELECT strftime(v.ts, '%Y') AS r FROM v", 1, 8, "isn't known", "docs/engines.md"),
     ("SELECT v.ts + INTERVAL (v.i) DAY AS r FROM v", 1, 8, "INTERVAL", "whole number"),
     ("SELECT count(DISTINCT (v.i, v.j)) AS r FROM v", 1, 24, "", ""),
     ("SELECT a.k FROM v AS a ASOF JOIN v AS b ON a.k >= b.k", 1, 34, "ASOF", "ordinary"),
     ("WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r WHERE n < 3) SELECT n FROM r", 1, 16, "RECURSIVE",
      "duckdb"),
-    ("SELECT v.k FROM v GROUP BY CUBE (v.k)", 1, 34, "CUBE", "UNION ALL"),
+    ("SELECT v.k FROM v GROUP BY CUBE (v.k)", 1, 34, "CUBE", ""),
     ("SELECT v.t BETWEEN SYMMETRIC 'b' AND 'a' AS r FROM v", 1, 8, "BETWEEN", "docs/engines.md"),
-    ("SELECT sum(v.i) OVER (ORDER BY v.k RANGE BETWEEN 1 PRECEDING AND CURRENT ROW) AS r FROM v", 1, 12, "frame", "ROWS"),
+    ("SELECT sum(v.i) OVER (ORDER BY v.k RANGE BETWEEN 1 PRECEDING AND CURRENT ROW) AS r FROM v", 1, 8, "frame", "ROWS"),
 ]  # fmt: skip
 _LISTED = (Column("l", "INTEGER[]"),)
 _TYPES = {"k": "INTEGER", "t": "VARCHAR", "u": "VARCHAR", "i": "INTEGER", "j": "INTEGER", "d": "DOUBLE", "b": "BIGINT",
@@ -233,7 +238,7 @@ MODELS = {
     "hist": ("SELECT t._id AS id, t.k, t.p FROM s.t__history AS t", "key: [id]\nentity: [k]"),
     "valid": ("SELECT t._id AS id, t.k, t._valid_from AS f, t._valid_to AS u, t._is_current AS c FROM s.t__history AS t",
               "key: [id]\nentity: [k]"),
-    "seen": ("SELECT h.k, h.p FROM hist AS h", "key: [k]"),
+    "seen": ("SELECT h.k, h.p FROM hist_current AS h", "key: [k]"),
     "pairs": ("SELECT t.n, u.label FROM s.t AS t LEFT JOIN s.u AS u ON t.k = u.k", ""),
     "few": ("SELECT i.k, i.n FROM inc AS i WHERE i.k < 6", "materialized: view\nkey: [k]"),
     "over": ("SELECT f.n, max(f.k) AS k FROM few AS f GROUP BY f.n", "key: [n]"),
@@ -356,7 +361,10 @@ def test_github_activity_is_equal_through_changes(session: None, tmp_path: Path)
         for model in plan.models:
             assert rows_of_log(made["spark"], model) == rows_of_log(made["duckdb"], model), model.name
     engine = spark(tmp_path / "spark")
-    assert sum(all_steps(Ports({"ingestion": raw_store(raw), "processed": made["spark"]}, engine, SystemClock()), plan)) == 0
+    assert (
+        sum(all_steps(Ports({"ingestion": raw_store(raw), "processed": made["spark"]}, engine, SystemClock()), plan))
+        == 0
+    )
 
 
 def raw_store(folder: Path) -> LocalStore:
@@ -369,5 +377,3 @@ def all_steps(ports: Ports, plan: Plan) -> list[int]:
     outcomes = [process(ports, plan, step, "run") for step in steps]
     assert not [failure for outcome in outcomes for failure in outcome.failures]
     return [outcome.rows_out for outcome in outcomes]
-
-

@@ -1,6 +1,8 @@
 """Pub/Sub as a source and a topic: everything published is in the log once, or in quarantine and the dead letter."""
 
 import dataclasses
+import hashlib
+import hmac
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +15,7 @@ import pytest
 
 from catchwater.adapters.sources import pubsub_calls, pubsub_lease
 from catchwater.adapters.sources.pubsub import PubsubSource, PubsubTopic
-from catchwater.errors import SourceRefused, SourceUnreachable, UseError
+from catchwater.errors import SecretMissing, SourceRefused, SourceUnreachable, UseError
 from catchwater.ports import Delivered, Held
 from catchwater.project import schema
 from tests.support.feeds import Flow, settings
@@ -303,3 +305,46 @@ def test_a_dead_letter_that_is_refused_fails_the_wake_and_loses_nothing(feed: Fe
     feed.server.seek(feed.subscription)
     assert feed.flow.run().batches == ()
     assert feed.flow.rows("id") == [("1",)]
+
+
+def hook(folder: Path, server: Pubsub) -> tuple[PubsubSource, Flow]:
+    """A webhook's source as the API has it, and as its ingest has it."""
+    topic = server.topic()
+    spec = schema.GithubSource(kind="github", origin="webhook", secret="hook", repositories=["a/b"])
+    made = [
+        PubsubSource(
+            "live",
+            spec,
+            dataclasses.replace(settings(folder, hook="s3cret"), variables=server.variables, queues=queues),
+        )
+        for queues in ({"live": topic}, {"live": server.subscription(topic)})
+    ]
+    return made[0], Flow(folder, "live", made[1])
+
+
+def signed(secret: bytes, delivery: str, body: bytes) -> dict[str, str]:
+    digest = hmac.new(secret, body, hashlib.sha256).hexdigest()
+    return {"X-Hub-Signature-256": f"sha256={digest}", "X-GitHub-Delivery": delivery, "X-GitHub-Event": "push"}
+
+
+def test_a_signed_delivery_is_one_row(tmp_path: Path, pubsub: Pubsub) -> None:
+    receiver, flow = hook(tmp_path, pubsub)
+    body = json.dumps({"repository": {"full_name": "a/b"}, "sender": {"login": "x"}, "text": "ü"}).encode()
+    other = json.dumps({"repository": {"full_name": "c/d"}}).encode()
+    assert receiver.accept(signed(b"s3cret", "d-1", body), body) == "d-1"
+    receiver.accept(signed(b"s3cret", "d-1", body), body)  # sent twice, within a batch
+    receiver.accept(signed(b"s3cret", "d-2", other), other)  # of another repository
+    receiver.accept(signed(b"s3cret", "d-3", b"[1]"), b"[1]")
+    with pytest.raises(PermissionError):
+        receiver.accept(signed(b"guessed", "d-4", body), body)
+    outcome = flow.run()
+    assert (outcome.rows_out, outcome.quarantined) == (1, 1)
+    assert flow.rows("delivery_id, event, repo, actor, payload") == [("d-1", "push", "a/b", "x", body.decode())]
+    receiver.accept(signed(b"s3cret", "d-1", body), body)  # and again, a batch later
+    assert flow.run().rows_out == 0
+    assert len(flow.rows("delivery_id", history=True)) == 1
+
+
+def test_a_source_that_takes_no_deliveries_says_so(feed: Feed) -> None:
+    with pytest.raises(SecretMissing, match="no secret is declared"):
+        feed.source().accept({}, b"{}")

@@ -11,13 +11,14 @@ from uuid import uuid4
 
 import pytest
 
+from catchwater.adapters.stores.gcs import GcsStore
 from catchwater.adapters.stores.local import LocalStore
 from catchwater.adapters.stores.s3 import S3Store
 from catchwater.errors import AlreadyExists, LakeError, NotFound, Uncertain
 from catchwater.lake.log import Log
 from catchwater.ports import Store
 from tests.support.emulators import make_bucket, ministack, seaweedfs, variables
-from tests.support.google import fake_gcs
+from tests.support.google import fake_gcs, make_gcs_bucket, storage_variables
 from tests.support.lake import Faulty, FixedClock, MemoryStore, OverwritingStore, draft, script
 
 __all__ = ["fake_gcs", "ministack", "seaweedfs"]
@@ -270,3 +271,113 @@ class FullDisk:
 
     def read(self, size: int) -> bytes:
         raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_gcs_names_what_is_wrong(fake_gcs: Callable[[], GcsStore], tmp_path: Path) -> None:
+    right = storage_variables(fake_gcs.answer)  # type: ignore[attr-defined]
+    for use in (
+        lambda s: s.head("a/b"),
+        lambda s: s.read("a/b"),
+        lambda s: s.fetch("a/b"),
+        lambda s: s.create("a/b", b""),
+        lambda s: s.upload("a/b", Path(__file__)),
+        lambda s: list(s.list("a/")),
+    ):
+        with pytest.raises(LakeError, match="there is no bucket nowhere") as raised:
+            use(GcsStore("gs://nowhere/x", right, tmp_path))
+        assert not isinstance(raised.value, NotFound)
+    for url in ("gs:///x", "s3://lake", "/lake"):
+        with pytest.raises(LakeError, match="gs://bucket/prefix"):
+            GcsStore(url, right, tmp_path)
+
+
+def test_gcs_without_a_login_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
+    with pytest.raises(LakeError, match=r"no login for Cloud Storage(.|\n)*GOOGLE_APPLICATION_CREDENTIALS"):
+        GcsStore("gs://lake", {"GOOGLE_CLOUD_PROJECT": "p"}, tmp_path)
+
+
+def test_gcs_zones_of_one_cache_are_kept_apart_and_read_once(fake_gcs: Callable[[], GcsStore], tmp_path: Path) -> None:
+    answer = fake_gcs.answer  # type: ignore[attr-defined]
+    make_gcs_bucket(answer, "another")
+    for bucket in ("lake", "another"):
+        GcsStore(f"gs://{bucket}", storage_variables(answer), tmp_path).create("same/key", bucket.encode())
+    for bucket in ("lake", "another"):
+        store = GcsStore(f"gs://{bucket}", storage_variables(answer), tmp_path)
+        assert store.fetch("same/key").read_bytes() == bucket.encode()
+        assert store.fetch("same/key").read_bytes() == bucket.encode()
+
+
+@pytest.fixture
+def answering_gcs() -> Iterator[tuple[str, list[int], list[str]]]:
+    """A server that answers uploads with the statuses it is given (0: cuts the line), and lists an empty bucket."""
+    statuses: list[int] = []
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append(self.path)
+            self.rfile.read(int(self.headers["content-length"]))
+            self.answer(statuses.pop(0) if len(statuses) > 1 else statuses[0])
+
+        def do_GET(self) -> None:
+            self.answer(200, b"{}" if "/o?" in self.path else b"abc", 9 if "download" in self.path else None)
+
+        def answer(self, status: int, body: bytes = b"{}", length: int | None = None) -> None:
+            if not status:
+                self.connection.close()
+                return
+            self.send_response(status)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(length or len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", statuses, asked
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (412, AlreadyExists),
+        (409, Uncertain),
+        (429, Uncertain),
+        (408, Uncertain),
+        (500, Uncertain),
+        (503, Uncertain),
+        (0, Uncertain),
+        (403, LakeError),
+        (400, LakeError),
+    ],
+)
+def test_gcs_tells_no_answer_from_a_refusal_and_sends_a_create_once(
+    answering_gcs: tuple[str, list[int], list[str]], tmp_path: Path, status: int, error: type[LakeError]
+) -> None:
+    """Were it sent again by the library, our own object would be taken for another's."""
+    endpoint, statuses, asked = answering_gcs
+    statuses.append(status)
+    store = GcsStore("gs://lake/x", {"STORAGE_EMULATOR_HOST": endpoint}, tmp_path, patience=0.5)
+    path = tmp_path / "data"
+    path.write_bytes(b"x")
+    for use in (lambda: store.create("a/b", b"x"), lambda: store.upload("a/b", path)):
+        asked.clear()
+        with pytest.raises(LakeError) as raised:
+            use()
+        assert type(raised.value) is error
+        assert len(asked) == 1
+        assert "ifGenerationMatch=0" in asked[0]
+
+
+def test_gcs_takes_no_part_of_an_object_for_the_whole(
+    answering_gcs: tuple[str, list[int], list[str]], tmp_path: Path
+) -> None:
+    store = GcsStore("gs://lake/x", {"STORAGE_EMULATOR_HOST": answering_gcs[0]}, tmp_path, patience=0.3)
+    with pytest.raises(LakeError):
+        store.fetch("a/b")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

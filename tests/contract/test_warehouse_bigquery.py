@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from catchwater.adapters.warehouses import bigquery_session
+from catchwater.adapters.warehouses import bigquery_place, bigquery_session
 from catchwater.adapters.warehouses.bigquery import BigqueryWarehouse
 from catchwater.adapters.warehouses.bigquery_arrow import batches
 from catchwater.errors import TableDiffers, UseError, WarehouseBusy, WarehouseError
@@ -165,7 +165,9 @@ def test_a_view_that_bigquery_has_no_words_for_is_refused_by_name(house: House) 
     assert house.rows("FROM v") == [(2,)]
 
 
-def test_a_missing_dataset_and_a_missing_login_are_named(bqemulator: Mapping[str, str], tmp_path: Path) -> None:
+def test_a_missing_dataset_and_a_missing_login_are_named(
+    bqemulator: Mapping[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def made(**variables: str) -> BigqueryWarehouse:
         settings = Settings(tmp_path, tmp_path, "dev", str, variables=variables)
         return BigqueryWarehouse("bigquery", Spec(kind="bigquery", dataset="nowhere"), settings)
@@ -176,6 +178,7 @@ def test_a_missing_dataset_and_a_missing_login_are_named(bqemulator: Mapping[str
         made(CATCHWATER_GOOGLE_FEDERATION="{", GOOGLE_CLOUD_PROJECT="p").version()
     with pytest.raises(WarehouseError, match="no login for BigQuery"):
         made(CATCHWATER_GOOGLE_FEDERATION=json.dumps({"type": "odd"}), GOOGLE_CLOUD_PROJECT="p").version()
+    monkeypatch.setattr(bigquery_place, "PATIENCE", 0.5)
     with pytest.raises(WarehouseError, match="doesn't answer"):
         made(BIGQUERY_EMULATOR_HOST="127.0.0.1:9", GOOGLE_CLOUD_PROJECT="p").version()
 
@@ -288,7 +291,7 @@ def test_a_marker_outside_of_the_transaction_is_found_out(
         return ";\n".join(["BEGIN TRANSACTION", *work, "SELECT ERROR('power cut')", "COMMIT TRANSACTION"])
 
     def apart(moves: Any, work: Any, publish: Any) -> str:
-        return ";\n".join([*(one for move in moves for one in move.statements()), power_cut(moves, work, publish)])
+        return ";\n".join([*(move.update() for move in moves), power_cut(moves, work, publish)])
 
     for broken, rows in ((power_cut, 2), (apart, 1)):
         fresh = Chain(house.folder, T, list(log.batches))

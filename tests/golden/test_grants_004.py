@@ -47,7 +47,8 @@ BEYOND = (
     Line("*", "read ingestion/_config/[*]", "the plan that says what the step is"),
     Line("*", "create ingestion/_runs/[*]", "its progress, besides the log: a record of each run"),
     Line("*", "sid DeadLetter", "e-mail in the event of errors: what it couldn't handle is kept, and alarms"),
-    Line("*", "sid WakeItself", "it goes on when there is more to do than one wake's time"),
+    Line(INGEST, "sid WakeItself", "it goes on when there is more to do than one wake's time"),
+    Line(PROCESS, "sid WakeItself", "it goes on when there is more to do than one wake's time"),
     Line(INGEST, "sid *Interface", "the database is in a VPC: Lambda puts its network interface there"),
     Line(LOAD, "sid *Interface", "the warehouse is in a VPC: Lambda puts its network interface there"),
 )

@@ -1,4 +1,4 @@
-"""A line to a server that is cut where a test says: the request arrives, its answer doesn't; or it never arrives."""
+"""A line to a server that takes one request at a time, and is cut where a test says: before the request or its answer."""
 
 import socket
 import threading
@@ -19,6 +19,7 @@ class Line:
         self.endpoint = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
         self.cut: Cut = lambda request: ""
         self.lost: list[str] = []
+        self._turn = threading.Lock()
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
@@ -40,8 +41,9 @@ class Line:
                     self.lost.append(where)
                 if where == "before":
                     return
-                server.sendall(request)
-                answer = _message(server)
+                with self._turn:
+                    server.sendall(request)
+                    answer = _message(server)
                 if where == "after" or not answer:
                     return
                 client.sendall(answer)

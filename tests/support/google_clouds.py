@@ -30,7 +30,7 @@ def planned(folder: Path, text: str = SALES, environment: str = "dev") -> Plan:
     (folder / "catchwater.yml").write_text(text)
     project = load(folder, environment, {"TILL_URL": "postgresql://nobody@127.0.0.1/x"}).project
     table = TableSchema("sale", (Column("id", "INTEGER", False), Column("at", "TIMESTAMP")), ("id",))
-    return make(project, environment, {name: (table,) for name in project.sources}, ())
+    return make(project, environment, dict.fromkeys(project.sources, (table,)), ())
 
 
 def calls(roots: Iterable[Root], entity: str) -> list[Call]:
@@ -87,7 +87,7 @@ class Reader:
                 yield str(call.arguments["name"]), role, self._whole, condition
             users: Any = call.arguments.get("users", {})
             path = f"{self._whole}/serviceAccounts/{call.arguments['name']}@{self._whole[9:]}.iam.gserviceaccount.com"
-            for user in users.values():
+            for user in [one for label, one in users.items() if label != "apply"]:
                 yield self._who(user), "roles/iam.serviceAccountUser", path, ""
 
     def _buckets(self) -> Iterator[Given]:

@@ -104,9 +104,16 @@ def example(module: str, folder: Path, change: Changed = lambda text: text) -> P
     return written(folder / "root", main=text, terraform=SETTINGS + PROVIDERS[cloud])
 
 
-def copied(module: str, folder: Path) -> Path:
-    """A copy of a module, to be changed."""
-    return Path(shutil.copytree(MODULES / module, folder / "copied"))
+def calling(cloud: str, folder: Path, said: Callable[[str, str], str | None]) -> Path:
+    """A root that calls a copy of every module of a cloud; `said(module, variable)` is an expression, None: not known."""
+    shutil.copytree(MODULES / cloud, folder / "modules" / cloud)
+    calls = []
+    for module in (one for one in named() if one.startswith(f"{cloud}/")):
+        lines = [f'  source = "../modules/{module}"']
+        lines += [f"  {name} = {said(module, name) or 'var.unknown'}" for name in declared(module, "variable")]
+        calls.append(f'module "{module.split("/")[1]}" {{\n' + "\n".join(lines) + "\n}\n")
+    unknown = 'variable "unknown" {\n  type = any\n}\n'
+    return written(folder / "root", main="\n".join(calls), unknown=unknown, terraform=SETTINGS + PROVIDERS[cloud])
 
 
 @cache

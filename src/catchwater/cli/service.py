@@ -81,8 +81,8 @@ def _write_keys(held: "Deployed") -> None:
 
     try:
         secrets = GuardedSecrets(held.wiring.secrets(), held.wiring.grants(held.plan, held.step.name))
-        text = json.dumps({"keys": json.loads(secrets.read(KEYS))["keys"]})
-    except (SecretMissing, ValueError, KeyError, TypeError) as error:
+        text = json.dumps({"keys": [_key(each) for each in json.loads(secrets.read(KEYS))["keys"]]})
+    except (SecretMissing, ValueError, KeyError, TypeError, AttributeError) as error:
         _say("warning", f"no keys: the secret {KEYS} can't be used ({type(error).__name__})")
         text = json.dumps({"keys": []})
     path = held.wiring.state / "keys.json"
@@ -94,6 +94,11 @@ def _write_keys(held: "Deployed") -> None:
     with os.fdopen(os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
     staged.replace(path)
+
+
+def _key(each: Mapping[str, Any]) -> dict[str, Any]:
+    """What is known of a key; raises KeyError or TypeError for one that isn't whole."""
+    return {"role": each.get("role"), **{name: each[name] for name in ("name", "scopes", "sha256")}}
 
 
 def _say(severity: str, message: str) -> None:

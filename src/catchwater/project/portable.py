@@ -45,9 +45,8 @@ def problems(sql: str, tables: Tables, macros: str = "") -> list[Problem]:
     return []
 
 
-def _translated(
-    con: "duckdb.DuckDBPyConnection", sql: str, macros: str
-) -> "tuple[exp.Expr | None, list[Refused]]":
+def _translated(con: "duckdb.DuckDBPyConnection", sql: str, macros: str) -> "tuple[exp.Expr | None, list[Refused]]":
+    import duckdb
     import sqlglot
     from sqlglot import exp
 
@@ -57,18 +56,15 @@ def _translated(
     queries = Queries(con)
     try:
         tree = expanded(sqlglot.parse_one(sql, dialect="duckdb"), macros)
-        made = _typed(con, queries.query(tree), tree.sql("duckdb"))
+        made = queries.query(tree)
+        if queries.refused:
+            return None, queries.refused
+        made = _typed(con, made, tree.sql("duckdb") if macros else sql)
     except Refused as refused:
         return None, [*queries.refused, refused]
-    except (sqlglot.errors.SqlglotError, duckdb_error()) as error:
+    except (sqlglot.errors.SqlglotError, duckdb.Error) as error:
         return None, [*queries.refused, Refused(exp.Null(), f"it isn't understood: {str(error).splitlines()[0]}")]
     return made, queries.refused
-
-
-def duckdb_error() -> type[Exception]:
-    import duckdb
-
-    return duckdb.Error
 
 
 def _typed(con: "duckdb.DuckDBPyConnection", made: "exp.Expr", sql: str) -> "exp.Expr":

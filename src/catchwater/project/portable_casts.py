@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from sqlglot import exp
 
 _INTEGER = "^[+-]?[0-9]{1,18}$"
+_FRACTION = "^[+-]?[0-9]{1,30}([.][0-9]{1,30})?$"
 _TRUE, _FALSE = "'true', 't', 'yes', 'y', '1'", "'false', 'f', 'no', 'n', '0'"
 # Texts that both read alike; DuckDB reads more than these (' 42 ', '1e3', '1_000'), and Spark others.
 _FORMS = {
@@ -47,14 +48,14 @@ def widen(source: "exp.Expr", node: "exp.Expr", kind: str, to: str) -> "exp.Expr
     exact, wanted = digits(kind), digits(to)
     if exact and wanted and wanted[0] - wanted[1] >= exact[0] - exact[1] and wanted[1] >= exact[1]:
         return as_type(node, to)
-    if exact and to == "DOUBLE" or (kind, to) == ("FLOAT", "DOUBLE"):
+    if (exact and to == "DOUBLE") or (kind, to) == ("FLOAT", "DOUBLE"):
         return cast(source, node, kind, to)
     raise Refused(source, f"{kind} meets {to}", f"write CAST(… AS {to})")
 
 
 def cast(source: "exp.Expr", node: "exp.Expr", kind: str, to: str) -> "exp.Expr":
     """`source` is where it stands in the model, `node` the translated operand, of DuckDB's type `kind`."""
-    if kind in (to, NULL) or {kind, to} == {"VARCHAR", "JSON"} and to == "VARCHAR":
+    if kind in (to, NULL) or (kind, to) == ("JSON", "VARCHAR"):
         return as_type(node, to)
     found = _number(source, node, kind, to) or _text(node, kind, to) or _time(node, kind, to)
     if found is None:
@@ -82,15 +83,13 @@ def _number(source: "exp.Expr", node: "exp.Expr", kind: str, to: str) -> "exp.Ex
 def _double(source: "exp.Expr", node: "exp.Expr", kind: str) -> "exp.Expr":
     """DuckDB divides the digits by a power of ten, which is the nearest number only while both are exact."""
     precision, scale = digits(kind) or (0, 0)
-    if precision <= 15 or not scale and precision <= 19:
+    if precision <= 15 or (not scale and precision <= 19):
         return as_type(node, "DOUBLE")
     limit = "9223372036854775807" if not scale else f"{'9' * (15 - min(scale, 14))}"
     if scale > 14:
         raise Refused(source, f"{kind} becomes a DOUBLE by another rounding", "cast to DECIMAL(15,…) first")
     said = "'a number too large to be the same DOUBLE in Spark and DuckDB'"
-    guarded = template(
-        f"CASE WHEN ABS(:x) <= {limit} OR :x IS NULL THEN :x ELSE RAISE_ERROR({said}) END", x=node
-    )
+    guarded = template(f"CASE WHEN ABS(:x) <= {limit} OR :x IS NULL THEN :x ELSE RAISE_ERROR({said}) END", x=node)
     return as_type(guarded, "DOUBLE")
 
 
@@ -108,7 +107,7 @@ def _text(node: "exp.Expr", kind: str, to: str) -> "exp.Expr | None":
             f"WHEN LOWER(:x) IN ({_FALSE}) THEN FALSE ELSE CAST(RAISE_ERROR('no BOOLEAN') AS BOOLEAN) END", x=node
         )  # fmt: skip
     number = digits(to)
-    form = _INTEGER if number and not number[1] else "^[+-]?[0-9]{1,30}([.][0-9]{1,30})?$" if number else _FORMS.get(to)
+    form = _FORMS.get(to) if not number else _FRACTION if number[1] else _INTEGER
     if form is None or to == "HUGEINT":
         return None
     return as_type(

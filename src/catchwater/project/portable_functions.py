@@ -89,7 +89,7 @@ def _trim(at: "Scalars", node: "exp.Expr") -> "exp.Expr":
 def _part(at: "Scalars", node: "exp.Expr") -> "exp.Expr":
     from sqlglot import exp
 
-    of, part = (node.expression, node.this.name) if isinstance(node, exp.Extract) else (node.this, node.sql_name())
+    of, part = (node.expression, node.this.name) if isinstance(node, exp.Extract) else (node.this, type(node).__name__)
     if part.upper() not in _PARTS or at.type(of) not in _TIMES:
         raise Refused(node, f"{part.lower()} of {at.type(of)}", f"ask for one of {', '.join(_PARTS).lower()}")
     return as_type(template(f"EXTRACT({part.upper()} FROM :x)", x=at.of(of)), at.type(node))
@@ -161,7 +161,7 @@ def _sum(at: "Scalars", node: "exp.Expr") -> "exp.Expr":
 
 def _extreme(at: "Scalars", node: "exp.Expr") -> "exp.Expr":
     if node.expressions or at.type(node.this) in ("JSON", "BLOB"):
-        raise Refused(node, f"{node.sql_name().lower()} of {at.type(node.this)}", "of one text, number or time")
+        raise Refused(node, f"{type(node).__name__.lower()} of {at.type(node.this)}", "of one text, number or time")
     return type(node)(this=at.of(node.this))
 
 
@@ -230,7 +230,7 @@ def _simple(spec: "exp.Expr") -> bool:
     from sqlglot import exp
 
     ends = (spec.args.get("start"), spec.args.get("end"))
-    plain = all(end is None or isinstance(end, str) or isinstance(end, exp.Literal) for end in ends)
+    plain = all(end is None or isinstance(end, str | exp.Literal) for end in ends)
     return plain and str(spec.args.get("kind")).upper() == "ROWS" and not spec.args.get("exclude")
 
 
@@ -285,7 +285,7 @@ def _json_length(at: "Scalars", node: "exp.Expr") -> "exp.Expr":
 
     inside = node.expressions[0] if len(node.expressions) == 1 else node
     if not isinstance(inside, exp.JSONExtract):
-        raise Refused(node, "json_array_length of something else than one path", "json_array_length(x -> '$.name')")
+        raise Refused(node, "an array's length by another path", "json_array_length(json_extract(x, '$.name'))")
     source, names = _json(at, inside)
     above = "$" + "".join(f".{name}" for name in names[:-1])
     array = _leaf(names, "ARRAY<STRING>")
@@ -324,5 +324,3 @@ def functions() -> "dict[type[exp.Expr], Rule]":
         exp.LogicalAnd: _truths("BOOL_AND"), exp.LogicalOr: _truths("BOOL_OR"), exp.Window: _window,
         exp.JSONExtractScalar: _json_text, exp.Anonymous: _anonymous,
     }  # fmt: skip
-
-

@@ -202,7 +202,7 @@ class _Select:
         """The tables up to a join, as a cross product: enough to know the types in its condition."""
         start = self.node.args.get("from_") or self.node.args.get("from")
         joins = self.node.args["joins"]
-        names = [start.this, *(one.this for one in joins[: joins.index(join) + 1])]
+        names = [*([start.this] if start is not None else ()), *(one.this for one in joins[: joins.index(join) + 1])]
         return ", ".join(name.sql("duckdb") for name in names)
 
     def _items(self, node: "exp.Expr") -> "Iterator[exp.Expr]":
@@ -210,8 +210,10 @@ class _Select:
         from sqlglot import exp
 
         if not node.is_star:
-            yield node if isinstance(node, exp.Alias | exp.Column) else exp.alias_(
-                node.copy(), self._output(node), quoted=True
+            yield (
+                node
+                if isinstance(node, exp.Alias | exp.Column)
+                else exp.alias_(node.copy(), self._output(node), quoted=True)
             )
             return
         star = node if isinstance(node, exp.Star) else node.this

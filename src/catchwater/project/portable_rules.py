@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 # What a node may hold besides; a rule would lose anything else in silence.
 _PARTS = frozenset(
-    {"this", "expression", "expressions", "is_string", "quoted", "table", "to", "typed", "safe", "zone", "ifs", "default",
-     "true", "false", "low", "high", "ignore_nulls", "big_int", "unit", "decimals", "start", "length", "replacement",
+    {"this", "expression", "expressions", "is_string", "quoted", "table", "to", "typed", "safe", "zone", "ifs",
+     "default", "true", "false", "low", "high", "ignore_nulls", "big_int", "unit", "decimals", "start", "length", "replacement",
      "position", "partition_by", "order", "spec", "over", "alias", "coalesce", "only_json_types", "scalar_only", "null",
      "date_part_boundary", "zero_based", "binary", "encoding", "kind",
      "negate", "offset", "start_side", "end", "end_side"}
@@ -74,7 +74,7 @@ def _same(at: Scalars, node: "exp.Expr") -> "exp.Expr":
 
 def _column(at: Scalars, node: "exp.Expr") -> "exp.Expr":
     if spark_type(at.type(node)) is None:
-        raise Refused(node, f"the column is {at.type(node)}, which Spark doesn't have", "leave it out, or engine: duckdb")
+        raise Refused(node, f"the column is {at.type(node)}, which Spark doesn't have", "or engine: duckdb")
     return node.copy()
 
 
@@ -125,7 +125,7 @@ def _compare(at: Scalars, node: "exp.Expr") -> "exp.Expr":
 
 
 def _comparable(node: "exp.Expr", kind: str) -> None:
-    if kind in ("JSON", "BLOB") or "(" in kind and not digits(kind):
+    if kind in ("JSON", "BLOB") or ("(" in kind and not digits(kind)):
         raise Refused(node, f"values of type {kind} are compared", "compare texts: CAST(… AS VARCHAR)")
 
 

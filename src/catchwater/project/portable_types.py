@@ -96,7 +96,8 @@ class Scope:
         try:
             row = self.con.execute(f"DESCRIBE {self.ctes} SELECT {text}{after}").fetchone()
         except duckdb.Error as error:
-            raise Refused(node, "it has no type on its own", "name its columns with their table") from error
+            right = "name its columns with their tables, or cast them"
+            raise Refused(node, "it has no type on its own", right) from error
         return str(row[1]) if row else NULL
 
 
@@ -104,11 +105,11 @@ def _alone(node: "exp.Expr") -> "exp.Expr":
     """An expression over aggregates as it may stand without its GROUP BY."""
     from sqlglot import exp
 
-    if isinstance(node, exp.AggFunc | exp.Window) or not node.find(exp.AggFunc):
+    if isinstance(node, exp.AggFunc | exp.Window | exp.Filter) or not node.find(exp.AggFunc):
         return node
     copy = node.copy()
     for column in list(copy.find_all(exp.Column)):
-        if not column.find_ancestor(exp.AggFunc) and column is not copy:
+        if not column.find_ancestor(exp.AggFunc, exp.Filter) and column is not copy:
             column.replace(exp.Anonymous(this="any_value", expressions=[column.copy()]))
     return copy
 

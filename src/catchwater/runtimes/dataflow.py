@@ -9,8 +9,9 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from catchwater.errors import CatchwaterError, MissingExtra
 from catchwater.runtimes.deployed import Deployed, answer, open_deployed, say
@@ -18,9 +19,6 @@ from catchwater.runtimes.glue import settings
 from catchwater.stages.prepared import preparing, stage
 from catchwater.stages.waiting import waiting
 from catchwater.wiring import Places
-
-if TYPE_CHECKING:
-    from apache_beam.runners.runner import PipelineResult
 
 Environ = Mapping[str, str]
 Staged = tuple[str, int, str]  # the batch's hash, the file's place in it, its key
@@ -68,10 +66,10 @@ def divided(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     return settings(ours), beam
 
 
-def launch(environ: Environ, options: Sequence[str]) -> "PipelineResult":
+def launch(environ: Environ, options: Sequence[str]) -> Any:
     """The pipeline, handed to its runner. `environ` holds settings, never a secret: it is part of the graph."""
     try:
-        import apache_beam as beam
+        beam: Any = import_module("apache_beam")
         from apache_beam.options.pipeline_options import PipelineOptions
     except ImportError as error:
         raise MissingExtra("apache-beam", "beam") from error

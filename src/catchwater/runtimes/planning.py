@@ -55,7 +55,8 @@ def plan_project(wiring: Wiring, known: Plan | None = None) -> Planned:
     else:
         tables, unreachable = _tables(wiring, applied)
     made_of = inputs(wiring.loaded.folder, tables, wiring.loaded.variables)
-    if applied and made_of == remembered(wiring.state):
+    engine = wiring.loaded.project.steps.process.engine
+    if applied and engine == "duckdb" and made_of == remembered(wiring.state):
         models = applied.models
     else:
         from catchwater.plan.models import load_models

@@ -5,7 +5,8 @@ What becomes of one file is DuckDB's work, so that its values are those of the e
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from catchwater.adapters.engines.duckdb import DuckdbEngine
 from catchwater.errors import MissingExtra, WarehouseError
@@ -41,7 +42,7 @@ class BeamEngine:
                 rewritten(file)
             return
         try:
-            import apache_beam as beam
+            beam: Any = import_module("apache_beam")
             from apache_beam.options.pipeline_options import PipelineOptions
         except ImportError as error:
             raise MissingExtra("apache-beam", "beam") from error
@@ -53,9 +54,7 @@ class BeamEngine:
         except WarehouseError:
             raise
         except Exception as error:  # Beam wraps what a machine raised, and keeps its words
-            raise WarehouseError(
-                f"Beam: {_first(error)}", next_step="catchwater verify, then load again"
-            ) from error
+            raise WarehouseError(f"Beam: {_first(error)}", next_step="catchwater verify, then load again") from error
 
 
 def rewritten(file: Rewrite) -> str:
@@ -96,9 +95,7 @@ def _check(con: "duckdb.DuckDBPyConnection", file: Rewrite) -> None:
     row = con.execute(f"SELECT count(*) FROM rewritten WHERE {missing}").fetchone()
     if row and row[0]:
         names = ", ".join((*file.identity, "_removed"))
-        raise WarehouseError(
-            f"{row[0]} rows have no value of {names}", where=file.where, next_step="catchwater verify"
-        )
+        raise WarehouseError(f"{row[0]} rows have no value of {names}", where=file.where, next_step="catchwater verify")
 
 
 def _first(error: BaseException) -> str:

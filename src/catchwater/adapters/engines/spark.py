@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from catchwater.adapters.engines.duckdb import DuckdbEngine
@@ -64,7 +65,7 @@ class SparkEngine:
 
     @property
     def remote(self) -> bool:
-        return not self._session().sparkContext.master.startswith("local")
+        return not str(self._session().sparkContext.master).startswith("local")
 
     def unfit(self, selection: Selection) -> str:
         return next((reason for relation in selection.relations if (reason := unfit(relation))), "")
@@ -131,12 +132,12 @@ def _write(session: "SparkSession", sql: str, place: str) -> None:
 @contextmanager
 def _errors() -> Iterator[None]:
     """Spark's errors by their first line; a cause inside a task is told instead of the job that it ended."""
-    from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
 
+    java: type[Exception] = import_module("py4j.protocol").Py4JError
     try:
         yield
-    except (PySparkException, Py4JError) as error:
+    except (PySparkException, java) as error:
         raise ModelFailed(
             f"Spark: {_first(str(error))}", where="#spark", next_step="correct the SELECT, or set engine: duckdb"
         ) from error

@@ -81,7 +81,7 @@ def _groups(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
 
 def _group(session: "SparkSession", group: Sequence[Piece], wanted: Sequence[Column], own: Sequence[Column]):  # type: ignore[no-untyped-def]
     """One read of files of one shape. `_id` is found by each file's name and the row's place in it."""
-    from pyspark.sql import functions as F
+    from pyspark.sql.functions import broadcast, expr
 
     held = {column.name.lower(): column for column in (*group[0].columns, *own)}
     present = [held[c.name.lower()] for c in (*wanted, *own) if c.name.lower() in held]
@@ -89,13 +89,13 @@ def _group(session: "SparkSession", group: Sequence[Piece], wanted: Sequence[Col
     files = session.read.schema(schema).parquet(*(piece.place for piece in group))
     fields = [_field(held.get(c.name.lower()), c) for c in (*wanted, *own)]
     read = files.select(
-        *(F.expr(field) for field in fields),
-        F.expr("_metadata.file_name AS `#file`"), F.expr("_metadata.row_index AS `#row`"),
+        *(expr(field) for field in fields),
+        expr("_metadata.file_name AS `#file`"), expr("_metadata.row_index AS `#row`"),
     )  # fmt: skip
     bases = ", ".join(f"('{piece.place.rpartition('/')[2]}', {piece.base}L)" for piece in group)
     known = session.sql(f"SELECT * FROM VALUES {bases} AS t(`#file`, `#base`)")
-    numbered = read.join(F.broadcast(known), "#file").withColumn("_id", F.expr("`#base` + `#row`"))
-    numbered = numbered.withColumn("_seq", F.expr("SHIFTRIGHT(_id, 24)"))
+    numbered = read.join(broadcast(known), "#file").withColumn("_id", expr("`#base` + `#row`"))
+    numbered = numbered.withColumn("_seq", expr("SHIFTRIGHT(_id, 24)"))
     return numbered.drop("#file", "#row", "#base")
 
 
@@ -106,7 +106,8 @@ def _field(old: Column | None, column: Column) -> str:
 
 def _nothing(session: "SparkSession", columns: Sequence[Column]):  # type: ignore[no-untyped-def]
     fields = [f"CAST(NULL AS {spark_type(c.type)}) AS {named(c.name)}" for c in columns]
-    return session.sql(f"SELECT {', '.join(fields)}, CAST(NULL AS BIGINT) AS _id, CAST(NULL AS BIGINT) AS _seq WHERE FALSE")
+    fields += [f"CAST(NULL AS BIGINT) AS {name}" for name in ("_id", "_seq")]
+    return session.sql(f"SELECT {', '.join(fields)} WHERE FALSE")
 
 
 def _rows(relation: Relation, versions: str, exact: str, session: "SparkSession") -> str:

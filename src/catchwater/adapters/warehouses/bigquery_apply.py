@@ -11,7 +11,6 @@ from catchwater.ports import LoadBatch
 VERSION, MARKER, STAGE, ROWS = "_catchwater_version", "_catchwater_marker_", "_catchwater_stage_", "_catchwater_rows_"
 _RANK = "_catchwater_rank"
 GENESIS: Marker = (0, "")
-FIRST = "not the predecessor"
 
 
 def stored(table: Table) -> str:
@@ -129,22 +128,49 @@ class Move:
     before: Marker
     after: Marker
 
-    def statements(self) -> list[str]:
-        """The check stands before the update: only the batch's own predecessor may be there."""
-        at = f"seq = {self.before[0]} AND hash = {text(self.before[1])}"
-        return [
-            f"SELECT IF((SELECT COUNT(*) FROM {self.marker} WHERE {at}) = 1, 1, ERROR('{FIRST}'))",
-            f"UPDATE {self.marker} SET seq = {self.after[0]}, hash = {text(self.after[1])} WHERE {at}",
-        ]
+    @property
+    def _there(self) -> str:
+        return f"seq = {self.before[0]} AND hash = {text(self.before[1])}"
+
+    def check(self) -> str:
+        """Only the batch's own predecessor may be there."""
+        return first(f"(SELECT COUNT(*) FROM {self.marker} WHERE {self._there}) = 1")
+
+    def update(self) -> str:
+        return f"UPDATE {self.marker} SET seq = {self.after[0]}, hash = {text(self.after[1])} WHERE {self._there}"
 
 
-def script(moves: Sequence[Move], work: Sequence[str], publish: Sequence[str]) -> str:
-    """One transaction: every marker checked and moved, the rows, and last what readers are told."""
+def first(condition: str) -> str:
+    """Ends the transaction unless the condition holds."""
+    return f"SELECT IF({condition}, 1, ERROR('not the predecessor'))"
+
+
+@dataclass(frozen=True)
+class Publish:
+    """What readers are told, in the one row of `table`: that of `before` becomes `number`, the rest as literals."""
+
+    table: str
+    before: int
+    number: int
+    said: dict[str, str]
+
+    def check(self) -> str:
+        return first(f"(SELECT COUNT(*) FROM {self.table} WHERE number = {self.before}) = 1")
+
+    def update(self) -> str:
+        said = ", ".join(f"{name} = {text(value)}" for name, value in self.said.items())
+        return f"UPDATE {self.table} SET number = {self.number}, {said} WHERE number = {self.before}"
+
+
+def script(moves: Sequence[Move], work: Sequence[str], publish: Publish) -> str:
+    """One transaction: every check before the first change, then markers, rows, and last what readers are told."""
     statements = [
         "BEGIN TRANSACTION",
-        *(statement for move in moves for statement in move.statements()),
+        *(move.check() for move in moves),
+        publish.check(),
+        *(move.update() for move in moves),
         *work,
-        *publish,
+        publish.update(),
         "COMMIT TRANSACTION",
     ]
     return ";\n".join(statements) + ";"

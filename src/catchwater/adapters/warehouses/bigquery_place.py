@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from google.cloud.bigquery import Client
 
 _SCOPES = ("https://www.googleapis.com/auth/bigquery",)
-_BUSY = re.compile(r"concurrent update|aborted due to|not the predecessor|Resources exceeded.*concurren", re.I)
+_BUSY = re.compile(
+    r"concurrent update|aborted due to|not the predecessor|not found: table[: ]\S*_catchwater_stage_", re.I
+)
 _STEPS = (
     (403, "grant the step's service account what is missing: roles/bigquery.jobUser, and dataEditor on the dataset"),
     (401, "see to the credentials: GOOGLE_APPLICATION_CREDENTIALS, or CATCHWATER_GOOGLE_FEDERATION on AWS"),
 )
-WAIT = 600.0
+WAIT, PATIENCE = 600.0, 30.0  # seconds for a job, and for an answer
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,19 @@ class Place:
 
         config = QueryJobConfig(query_parameters=list(parameters), use_legacy_sql=False)
         job = self.client.query(sql, job_config=config, retry=None, job_retry=None, timeout=60.0)  # type: ignore[arg-type]
-        return job.result(timeout=timeout, job_retry=None)
+        return job.result(timeout=timeout, retry=self.again, job_retry=None)
 
     def rows(self, sql: str, parameters: Any = ()) -> list[tuple[Any, ...]]:
         """A few rows, as Python's. Raises WarehouseBusy, WarehouseError."""
         with self.errors():
             return [tuple(row) for row in self.query(sql, parameters)]
+
+    @property
+    def again(self) -> Any:
+        """How what only asks is asked again: for half a minute."""
+        from google.cloud.bigquery import DEFAULT_RETRY
+
+        return DEFAULT_RETRY.with_timeout(PATIENCE)
 
     def errors(self, what: str = "") -> "Errors":
         return Errors(self, what)
@@ -91,7 +100,7 @@ def refused(at: Place, error: BaseException, what: str = "") -> WarehouseError |
     text = str(getattr(error, "message", "") or error).partition("; reason:")[0].strip()
     code = getattr(error, "code", None)
     if _BUSY.search(text):
-        said = "another load is writing" if "predecessor" in text else text
+        said = text if "concurrent" in text or "aborted" in text else "another load is writing"
         return WarehouseBusy(said, where=where, next_step="wait for the other load, then catchwater run")
     step = next((step for status, step in _STEPS if status == code), "catchwater run")
     return WarehouseError(
@@ -111,7 +120,7 @@ def place(dataset: str, settings: Settings) -> Place:
 
     with at.errors():
         try:
-            found = client.get_dataset(f"{client.project}.{dataset}", timeout=30.0)
+            found = client.get_dataset(f"{client.project}.{dataset}", retry=at.again, timeout=PATIENCE)
         except NotFound as error:
             raise WarehouseError(
                 f"there is no dataset {dataset}",

@@ -148,7 +148,7 @@ class BigqueryCursor:
             timeout=60.0,
         )
         try:
-            return self._running.result(job_retry=None)
+            return self._running.result(retry=self._at.again, job_retry=None)
         finally:
             self._running = None
 

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from catchwater.adapters.warehouses import bigquery_ddl as ddl
 from catchwater.adapters.warehouses import bigquery_stage as stage
-from catchwater.adapters.warehouses.bigquery_apply import FIRST, GENESIS, MARKER, VERSION, Merge, Move, script, stored
+from catchwater.adapters.warehouses.bigquery_apply import GENESIS, MARKER, VERSION, Merge, Move, Publish, script, stored
 from catchwater.adapters.warehouses.bigquery_place import Place, refused, silent
 from catchwater.adapters.warehouses.bigquery_types import text, tick
 from catchwater.adapters.warehouses.changes import Marker, log_of, pending, table_of, total
@@ -141,12 +141,8 @@ class BigquerySession:
     def _commit(self, work: Work, marks: Mapping[str, Marker]) -> None:
         number, load = max(self._number + 1, int(time.time())), uuid4().hex
         cut = {log: list(mark) for log, mark in sorted(_logs(marks).items()) if log.partition("/")[2] in self._models}
-        own = tick(*self._path, VERSION)
-        publish = [
-            f"SELECT IF((SELECT COUNT(*) FROM {own} WHERE number = {self._number}) = 1, 1, ERROR('{FIRST}'))",
-            f"UPDATE {own} SET number = {number}, load = {text(load)}, cut = {text(json.dumps(cut))}, "
-            f"models = {text(json.dumps(self._models, sort_keys=True))} WHERE number = {self._number}",
-        ]
+        said = {"load": load, "cut": json.dumps(cut), "models": json.dumps(self._models, sort_keys=True)}
+        publish = Publish(tick(*self._path, VERSION), self._number, number, said)
         sql = script(list(work.moves.values()), work.statements(), publish)
         if len(sql) > LARGEST:
             raise WarehouseError(
@@ -212,11 +208,13 @@ class BigquerySession:
 
     def _tables(self) -> list[str]:
         with self._place.errors():
-            return [one.table_id for one in self._place.client.list_tables(".".join(self._path), timeout=60.0)]
+            return [
+                one.table_id for one in self._place.client.list_tables(".".join(self._path), retry=self._place.again)
+            ]
 
     def _find(self, name: str) -> ddl.There:
         with self._place.errors(name):
-            return ddl.there(self._place.client.get_table(".".join((*self._path, name)), timeout=60.0))
+            return ddl.there(self._place.client.get_table(".".join((*self._path, name)), retry=self._place.again))
 
     def _read(self, tables: Sequence[str]) -> dict[str, Marker]:
         if not tables:
@@ -230,7 +228,9 @@ class BigquerySession:
         for merge in (merge for work in self._works for merge in work.merges):
             for name in [merge.stage, *([merge.touched] if merge.table.current else [])]:
                 with suppress(Exception):
-                    self._place.client.delete_table(".".join((*self._path, name)), not_found_ok=True, timeout=10.0)
+                    self._place.client.delete_table(
+                        ".".join((*self._path, name)), not_found_ok=True, retry=self._place.again
+                    )
 
 
 def _logs(marks: Mapping[str, Marker]) -> dict[str, Marker]:
@@ -256,7 +256,7 @@ def version(at: Place) -> Published | None:
     path = f"{at.project}.{at.dataset}.{VERSION}"
     with at.errors():
         try:
-            found = list(at.client.list_rows(path, selected_fields=fields, timeout=30.0))
+            found = list(at.client.list_rows(path, selected_fields=fields, retry=at.again))
         except NotFound:
             return None
     if not found or not found[0]["number"]:

@@ -94,8 +94,8 @@ def _job(at: Place, table: Table, name: str, file: Path) -> None:
     target = f"{at.project}.{at.dataset}.{name}"
     made: Any = Remote(target, schema=fields)
     made.expires = datetime.now(UTC) + KEPT
-    at.client.create_table(made, exists_ok=True, timeout=60.0)
+    at.client.create_table(made, exists_ok=True, retry=at.again)
     config = LoadJobConfig(source_format="PARQUET", schema=fields, write_disposition="WRITE_TRUNCATE")
     with file.open("rb") as data:
         job = at.client.load_table_from_file(data, target, job_config=config, num_retries=0, timeout=WAIT)
-    job.result(timeout=WAIT, retry=None)
+    job.result(timeout=WAIT, retry=at.again)

@@ -185,6 +185,9 @@ _EXACT: dict[str, Callable[[Plan], Things]] = {
         + things(plan, "subnet group").arns
     ),
     "databases": lambda plan: Things((places.arn(plan, "rds", "db:*"),)),  # the provider finds one by its id
+    "role of RDS": lambda plan: Things(
+        (f"arn:aws:iam::{places.account(plan)}:role/aws-service-role/rds.amazonaws.com/AWSServiceRoleForRDS",)
+    ),
     "group": _group,
     "own group": lambda plan: _ours(plan, "security-group", "security-group-rule"),
     "vpc": _vpc,

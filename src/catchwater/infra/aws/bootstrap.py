@@ -71,12 +71,18 @@ def _github(plan: Plan, others: Sequence[Root]) -> Call:
 
 def plan_statements(plan: Plan, others: Sequence[Root]) -> dict[str, tuple[Statement, ...]]:
     """By policy: the state, read without a lock, and each stack's resources, read."""
-    return {"state": _state(plan, "s3:GetObject")} | {_short(one): apply.readable(plan, one) for one in others}
+    return {"state": (*_state(plan, "s3:GetObject"), *_key(plan, "kms:Decrypt"))} | {
+        _short(one): apply.readable(plan, one) for one in others
+    }
 
 
 def apply_statements(plan: Plan, others: Sequence[Root]) -> dict[str, tuple[Statement, ...]]:
     """By policy: the state with its lock, and each stack's resources."""
-    state = (*_state(plan, "s3:GetObject", "s3:PutObject"), *_locks(plan))
+    state = (
+        *_state(plan, "s3:GetObject", "s3:PutObject"),
+        *_locks(plan),
+        *_key(plan, "kms:Decrypt", "kms:GenerateDataKey"),
+    )
     return {"state": state} | {_short(one): apply.statements(plan, one) for one in others}
 
 
@@ -91,6 +97,12 @@ def _state(plan: Plan, *actions: str) -> tuple[Statement, ...]:
         Statement("State", actions, held, {}, None, "the state of each stack"),
         Statement("FindState", ("s3:ListBucket",), (bucket,), {}, None, "Terraform looks whether there is a state"),
     )
+
+
+def _key(plan: Plan, *actions: str) -> Iterable[Statement]:
+    """The configuration lies in a bucket that may be under a key of the project's own."""
+    if plan.lake.get("kms_key"):
+        yield Statement("Key", actions, (str(plan.lake["kms_key"]),), {}, None, "the configuration is under it")
 
 
 def _locks(plan: Plan) -> Iterable[Statement]:

@@ -60,12 +60,9 @@ def federation(plan: Plan) -> Raw:
 
 def external_account(plan: Plan) -> dict[str, Value]:
     """How Google's libraries turn the function's role into a token of the service account that loads: no key."""
-    pool = name(plan, "pool", "aws")
+    pool = f"{name(plan, 'pool', 'aws')}/providers/aws-role"  # as the module google/aws calls it
     account = f"{name(plan, 'account', 'load')}@{plan.clouds['google']['project']}.iam.gserviceaccount.com"
-    audience = (
-        f"//iam.googleapis.com/projects/${{var.{PROJECT_NUMBER}}}"
-        f"/locations/global/workloadIdentityPools/{pool}/providers/aws"
-    )
+    audience = f"//iam.googleapis.com/projects/${{var.{PROJECT_NUMBER}}}/locations/global/workloadIdentityPools/{pool}"
     return {
         "type": "external_account",
         "audience": Raw(f'"{audience}"'),

@@ -5,20 +5,12 @@ from math import ceil
 from catchwater import __version__
 from catchwater.infra.aws import environment, places, policies, wakes
 from catchwater.infra.hcl import Raw, Value
-from catchwater.infra.roots import Call, Root, Variable
+from catchwater.infra.roots import Call, Root
 from catchwater.plan.plan import Plan, Step
 
 PURPOSE = "The steps that run as Spark jobs: each with its role and its workflow, and what starts it."
-SCRIPT = '''"""What Glue starts: one wake of the step that the arguments name."""
-
-import sys
-
-from catchwater.runtimes.glue import main
-
-main(sys.argv)
-'''
-WHEEL = f"catchwater-{__version__}-py3-none-any.whl"
-MODULES = ("obstore==0.12.1",)  # what the job needs besides the wheel's own requirements and what Glue has
+SCRIPT = "import sys\n\nfrom catchwater.runtimes.glue import main\n\nsys.exit(main(sys.argv[1:]))\n"
+MODULES = (f"catchwater[s3]=={__version__}",)  # Spark and boto3 are Glue's own
 WORKER = 16384  # MB of one worker
 
 
@@ -30,27 +22,24 @@ def root(plan: Plan) -> Root | None:
     wanted = steps(plan)
     if not wanted:
         return None
-    bucket = places.bucket(plan, places.ARTIFACTS)
-    calls = [
-        _upload(bucket, "script", "step.py", Raw('"${path.module}/step.py"'), "What every job runs"),
-        _upload(bucket, "wheel", WHEEL, Raw("var.wheel"), "This package, installed before a job starts"),
-    ]
+    script: dict[str, Value] = {
+        "bucket": places.bucket(plan, places.ARTIFACTS),
+        "key": "glue/step.py",
+        "file": Raw('"${path.module}/step.py"'),
+        "content_type": "text/x-python",
+    }
+    calls = [Call("object", "script", script, "What every job runs; its arguments say which step it is")]
     for step in wanted:
         calls += [_job(plan, step), *wakes.calls(plan, step)]
-    said = "Path of this package's wheel, as catchwater package makes it."
     return Root(
         "aws",
         "workflow/glue",
         tuple(calls),
-        (Variable("wheel", said, default=f"../../../artifacts/{WHEEL}", required=False),),
+        (),
         {f"{places.called(step)}_job": Raw(f"module.{places.called(step)}.name") for step in wanted},
         {"step.py": SCRIPT.encode()},
         purpose=PURPOSE,
     )
-
-
-def _upload(bucket: str, label: str, name: str, file: Raw, why: str) -> Call:
-    return Call("object", label, {"bucket": bucket, "key": f"glue/{name}", "file": file}, why)
 
 
 def _job(plan: Plan, step: Step) -> Call:
@@ -58,8 +47,8 @@ def _job(plan: Plan, step: Step) -> Call:
         "name": places.step_name(plan, "role", step),
         "description": f"{step.name} of {plan.project} in {plan.environment}",
         "script": Raw('"s3://${module.script.bucket}/${module.script.key}"'),
-        "modules": [Raw('"s3://${module.wheel.bucket}/${module.wheel.key}"'), *MODULES],
-        "settings": environment.of(plan, step),
+        "modules": list(MODULES),
+        "settings": {**environment.of(plan, step), "AWS_REGION": places.region(plan)},
         "workers": max(2, ceil(step.memory / WORKER)),
         "timeout": ceil(step.timeout / 60),
         "dead_letter": places.dead_letter(plan, step),

@@ -130,7 +130,7 @@ def _needs(plan: Plan, step: Step) -> Iterator[Statement]:
     )
     dead = places.arn(plan, "sqs", places.dead_letter(plan, step))
     yield Statement("DeadLetter", ("sqs:SendMessage",), (dead,), {}, None, "events that it could not handle")
-    if step.stage != "serve":
+    if step.stage in ("ingest", "process"):  # a load ends with what it has, whatever is committed meanwhile
         own = places.function_arn(plan, step)
         yield Statement(
             "WakeItself", ("lambda:InvokeFunction",), (own,), {}, None, "it goes on when there is more to do than time"
@@ -156,7 +156,7 @@ def _glue(plan: Plan, group: str) -> Iterator[Statement]:
     logs = tuple(f"{group}/{part}:log-stream:*" for part in ("error", "output"))
     yield Statement("Log", ("logs:CreateLogStream", "logs:PutLogEvents"), logs, {}, None, "its own log groups")
     code = f"{places.bucket_arn(plan, places.ARTIFACTS)}/glue/*"
-    yield Statement("ReadArtifacts", ("s3:GetObject",), (code,), {}, None, "the job's script and this package")
+    yield Statement("ReadArtifacts", ("s3:GetObject",), (code,), {}, None, "the job's script")
 
 
 def grouped(found: Sequence[Statement]) -> tuple[Statement, ...]:

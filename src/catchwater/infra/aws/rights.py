@@ -130,6 +130,7 @@ RIGHTS: dict[str, tuple[Right, ...]] = {
             "UpdateFunctionCode UpdateFunctionConfiguration",
         ),
         _of("archive", "s3", "", "GetObject"),
+        _of("nothing", "ec2", "", "DescribeSecurityGroups DescribeSubnets DescribeVpcs"),  # asked for in a VPC
     ),
     "aws_lambda_function_event_invoke_config": (
         _of(
@@ -202,6 +203,15 @@ RIGHTS: dict[str, tuple[Right, ...]] = {
     ),
     "aws_db_instance": (
         _of("databases", "rds", "DescribeDBInstances"),
+        _of(
+            "nothing",
+            "ec2",
+            "",
+            "DescribeAccountAttributes DescribeAvailabilityZones DescribeInternetGateways DescribeSecurityGroups "
+            "DescribeSubnets DescribeVpcs",
+        ),
+        _of("vpc", "ec2", "", "DescribeVpcAttribute"),
+        _of("role of RDS", "iam", "", "CreateServiceLinkedRole"),  # at the account's first database
         _of(
             "database",
             "rds",

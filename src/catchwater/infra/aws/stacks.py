@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from catchwater.errors import UseError
 from catchwater.infra.aws import bootstrap, glue, lambdas, observability, places, storage, warehouse
 from catchwater.infra.roots import Root
 from catchwater.plan.plan import Plan
@@ -21,7 +22,21 @@ def roots(plan: Plan, folder: Path) -> tuple[Root, ...]:
         observability.root(plan),
     )
     others = tuple(root for root in made if root is not None)
+    for root in others:
+        _distinct(root)
     return (bootstrap.root(plan, others), *others)
+
+
+def _distinct(root: Root) -> None:
+    """Terraform has letters, digits and _ for its labels: names that differ in nothing else would be one."""
+    labels = [call.name for call in root.calls]
+    twice = sorted({one for one in labels if labels.count(one) > 1})
+    if twice:
+        raise UseError(
+            f"two parts would both be called {', '.join(twice)}",
+            where=f"aws/{root.stack}",
+            next_step="give sources, secrets and schema files names that differ in letters or digits",
+        )
 
 
 def backend(root: Root, plan: Plan) -> Mapping[str, object]:

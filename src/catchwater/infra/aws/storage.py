@@ -60,7 +60,7 @@ def _configuration(plan: Plan) -> list[Call]:
     return [
         Call(
             "object",
-            label("configuration", Path(file).name),
+            label("configuration", file.removeprefix("files/")),
             {
                 "bucket": Raw("module.ingestion.name"),
                 "key": key,

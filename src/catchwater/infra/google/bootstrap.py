@@ -41,8 +41,7 @@ def services(plan: Plan) -> tuple[str, ...]:
         found |= {"artifactregistry", "cloudbuild", "run"}
     if places.steps(plan, "function"):
         found |= {"cloudfunctions"}
-    mine = {step.name for step in places.steps(plan)}
-    kinds = {trigger.kind for trigger in plan.triggers if trigger.step in mine}
+    kinds = _kinds(plan)
     found |= {"eventarc", "pubsub"} if kinds & {"batch", "deployment"} else set()
     found |= {"pubsub"} if kinds & {"message", "request"} else set()
     found |= {"cloudscheduler"} if "schedule" in kinds else set()
@@ -53,8 +52,18 @@ def services(plan: Plan) -> tuple[str, ...]:
     return tuple(f"{one}.googleapis.com" for one in sorted(found))
 
 
+def _kinds(plan: Plan) -> set[str]:
+    """What wakes the steps here."""
+    mine = {step.name for step in places.steps(plan)}
+    return {trigger.kind for trigger in plan.triggers if trigger.step in mine}
+
+
 def _services(plan: Plan) -> Call:
-    arguments: dict[str, Value] = {"project": places.project(plan), "services": list(services(plan))}
+    arguments: dict[str, Value] = {
+        "project": places.project(plan),
+        "services": list(services(plan)),
+        "build_events": "deployment" in _kinds(plan),
+    }
     return Call("services", "services", arguments, "The APIs that steps need, and what Google's agents need")
 
 
@@ -151,9 +160,12 @@ def _workers(plan: Plan) -> Iterator[Call]:
     for account, purpose in found.items():
         arguments = access.account(plan, account, purpose)
         used = access.members(plan, "roles/iam.serviceAccountUser", places.account_path(plan, account))
-        arguments |= {"users": {one: _own(one) for one in used}} if used else {}
+        users: dict[str, Value] = {one: _own(one) for one in used}
         if purpose.endswith(" on AWS"):
             arguments["federated"] = {"aws": Raw("module.aws.member")}
+        else:
+            users["apply"] = Raw("module.ci_apply.member")
+        arguments |= {"users": users} if users else {}
         yield Call("account", label("account", account), arguments, purpose)
 
 

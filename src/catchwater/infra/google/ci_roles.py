@@ -29,8 +29,6 @@ ROLES = {
     ),
     "google_logging_metric": ("roles/logging.configWriter", "roles/logging.viewer"),
 }
-RUNS = ("google_cloudfunctions2_function", "google_cloud_run_v2_service", "google_eventarc_trigger",
-        "google_cloud_scheduler_job", "google_pubsub_subscription")  # fmt: skip
 _RESOURCE = re.compile(r'^resource "(google_\w+)"', re.MULTILINE)
 
 
@@ -47,8 +45,6 @@ def apply_roles(plan: Plan, roots: Sequence[Root]) -> dict[str, Value]:
     found: dict[str, Value] = {pair[0]: "" for pair in _pairs(roots)}
     if "roles/resourcemanager.projectIamAdmin" in found:
         found["roles/resourcemanager.projectIamAdmin"] = _may_grant(plan)
-    if any(kind.startswith(RUNS) for kind in types(roots)):
-        found["roles/iam.serviceAccountUser"] = ""  # what runs as an account is made by who may act as it
     return dict(sorted((found | _builds(plan)).items()))
 
 

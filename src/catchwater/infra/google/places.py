@@ -138,6 +138,11 @@ def dead_path(plan: Plan, source: str) -> str:
     return f"{topic_path(plan, source)}-dead"
 
 
+def builds_path(plan: Plan) -> str:
+    """The topic on which Cloud Build tells what becomes of builds: the name is Google's."""
+    return f"projects/{project(plan)}/topics/cloud-builds"
+
+
 def subscription_path(plan: Plan, source: str) -> str:
     made = _allowed(name(plan, "subscription", source))
     return f"projects/{project(plan)}/subscriptions/{made}"

@@ -17,6 +17,7 @@ ZONES = {"ingestion": "The ingestion zone: raw, immutable", "processed": "The pr
 def root(plan: Plan, folder: Path) -> Root | None:
     if not places.steps(plan):
         return None
+    _lake(plan)
     calls = [*_accounts(plan), *_buckets(plan), _configuration(plan), *_secrets(plan)]
     return Root(
         cloud="google",
@@ -28,6 +29,17 @@ def root(plan: Plan, folder: Path) -> Root | None:
     )
 
 
+def _lake(plan: Plan) -> None:
+    """Raises UseError for what of `lake:` a bucket here doesn't get, rather than to leave it out."""
+    for key in ("kms_key", "retention"):
+        if plan.lake.get(key) and places.keeps_lake(plan):
+            raise UseError(
+                f"`lake.{key}` isn't compiled for Google Cloud",
+                where="catchwater.yml: lake",
+                next_step=f"override it in this environment: {{lake: {{{key}: null}}}}",
+            )
+
+
 def _zones(plan: Plan) -> tuple[str, ...]:
     return (*(ZONES if places.keeps_lake(plan) else ()), places.ARTIFACTS)
 
@@ -35,7 +47,10 @@ def _zones(plan: Plan) -> tuple[str, ...]:
 def _accounts(plan: Plan) -> Iterator[Call]:
     """Made before all that they are granted, or that runs as them."""
     for account, purpose in made(plan).items():
-        yield Call("account", label("account", account), access.account(plan, account, purpose), purpose)
+        arguments = access.account(plan, account, purpose)
+        if account != places.reader_account(plan):  # nothing here runs as Looker
+            arguments["users"] = {"apply": places.member(plan, places.ci_account(plan, "apply"))}
+        yield Call("account", label("account", account), arguments, purpose)
 
 
 def made(plan: Plan) -> dict[str, str]:

@@ -216,7 +216,7 @@ def _trigger(plan: Plan, step: Step, path: str, zone: str) -> Call:
         "service": Raw(f"module.{called(step)}.name"),
         "path": path,
     }
-    arguments |= {"bucket": places.bucket(plan, zone)} if zone else {}
+    arguments |= {"bucket": places.bucket(plan, zone)} if zone else {"topic": places.builds_path(plan)}
     why = f"New batches of the {zone} zone wake" if zone else "A deployment, the end of a Cloud Build, wakes"
     return Call("trigger", label(called(step), zone or "deployed"), arguments, f"{why} {step.name}")
 

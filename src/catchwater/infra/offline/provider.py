@@ -4,7 +4,7 @@ Subclass `Provider` to make what Terraform applies real somewhere: `create`, `up
 take and give plain values by argument name. By default everything that is computed is invented, always the same.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from catchwater.infra.offline import answers, tables, values
@@ -123,7 +123,3 @@ def settled(schema: Schema, made: Values) -> Values:
     """What nobody said is null."""
     plain = {name: None if unknown(value) else value for name, value in made.items()}
     return nested(schema, plain, settled)
-
-
-def providers(documents: Iterable[Mapping[str, Any]]) -> list[Provider]:
-    return [Provider(document) for document in documents]

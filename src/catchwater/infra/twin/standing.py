@@ -23,12 +23,13 @@ from catchwater.infra.offline.terraform import Terraform, types
 from catchwater.infra.package import extras_of, lambda_zip
 from catchwater.infra.roots import Root, Variable, modules, rendered
 from catchwater.infra.twin.emulator import Emulator, Login
-from catchwater.infra.twin.environment import NAME, TwinFailed, home, lock_file, made
+from catchwater.infra.twin.environment import NAME, home, lock_file, made
 from catchwater.infra.twin.grants import Permission
 from catchwater.infra.twin.provider import TwinProvider
 from catchwater.infra.twin.resources.kind import found
 from catchwater.plan.plan import Plan
 from catchwater.project.schema import Loaded
+from catchwater.project.variables import references
 
 APPLIES = "catchwater-twin-apply"
 
@@ -162,11 +163,18 @@ class Standing:
         self.provider.login = None if root.local_state else self.login
         self.provider.folder = terraform.copy()
 
+    def changes(self, stack: str) -> list[str]:
+        """What a plan of a stack would do now: nothing, unless somebody changed what was made."""
+        root = next(root for root in self.roots if root.stack == stack)
+        self._use(root, self._terraform[stack])
+        return self._terraform[stack].changes()
+
     def apply(self, root: Root) -> None:
         """The root as it is given now, in place of what stands."""
         self._write((root,))
         terraform = self._terraform[root.stack]
         self._use(root, terraform)
+        terraform.plan()
         terraform.apply()
 
     def _values(self, root: Root) -> dict[str, str]:
@@ -192,6 +200,10 @@ class Standing:
                 client.put_secret_value(SecretId=held["Name"], SecretString=self._secret(held["Name"]))
 
     def _secret(self, wanted: str) -> str:
+        if wanted in {places.secret(self.plan, called) for called in warehouse_secrets(self.plan)}:
+            password = secrets.token_urlsafe(24)
+            address = self.job.beside.warehouse("warehouse", "catchwater", password, 5432)
+            return f"postgresql://catchwater:{password}@{address}:5432/warehouse?sslmode=require"
         for called, value in self.job.beside.variables.items():
             if places.secret(self.plan, called) == wanted:
                 return value
@@ -229,9 +241,13 @@ def refuse(plan: Plan) -> None:
         raise UseError("the twin captures Postgres sources", next_step="catchwater build")
 
 
+def warehouse_secrets(plan: Plan) -> tuple[str, ...]:
+    """The names of the secrets that open the warehouse: one, or the variables of its URL."""
+    if plan.warehouse.get("secret"):
+        return (str(plan.warehouse["secret"]),)
+    return tuple(references(str(plan.warehouse.get("url") or ""))[0])
+
+
 def _count(module: Mapping[str, Any]) -> int:
     own = sum(1 for one in module.get("resources", []) if one.get("mode") == "managed")
     return own + sum(_count(child) for child in module.get("child_modules", []))
-
-
-__all__ = ["Beside", "Job", "Standing", "TwinFailed", "refuse"]

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -14,7 +14,7 @@ from catchwater.infra.twin.emulator import free_port
 from catchwater.infra.twin.grants import Denial, Judged, Permission, denials, judge
 from catchwater.infra.twin.receipt import Fresh, Receipt
 from catchwater.infra.twin.relay import Relay
-from catchwater.infra.twin.standing import Job, Standing
+from catchwater.infra.twin.standing import Job, Standing, warehouse_secrets
 from catchwater.plan.freshness import period
 from catchwater.plan.plan import Plan
 from catchwater.project.names import seconds
@@ -36,6 +36,7 @@ class Trial:
     progress: rows.Progress
     began: int = 0  # decisions made before the first wake
     changes: int = 1
+    more: list[Permission] = field(default_factory=list)
 
     @property
     def plan(self) -> Plan:
@@ -97,7 +98,7 @@ class Trial:
         store, found = self.wiring.store("ingestion"), []
         for source in self.plan.sources:
             found += rows.captured(self.plan, source.name, self.source_url(source.name), store)
-        url = self.wiring.settings().resolve(self.wiring.secrets().read(str(self.plan.warehouse["secret"])))
+        url = self.wiring.secrets().read(warehouse_secrets(self.plan)[0])
         schema = str(self.plan.warehouse.get("schema") or "public")
         with rows.computed(self.plan, self.wiring, store) as oracle:
             return found + rows.loaded(self.plan, url, schema, oracle)
@@ -190,7 +191,19 @@ class Trial:
         return any(mail.alarm in text and f"Subject: {state}" in text for mail in sent for text in mails)
 
     def judged(self) -> Judged:
-        return judge(self.standing.permissions(), self.standing.emulator.decisions(self.began))
+        held = [*self.standing.permissions(), *self.more]
+        return judge(held, self.standing.emulator.decisions(self.began))
+
+    @contextmanager
+    def with_more(self, step: str, statement: Statement) -> Iterator[None]:
+        """A step's role may do one thing more than is derived, for as long as the block lasts."""
+        more = Permission(step, places.function(self.plan, self.plan.step(step)), statement)
+        with self.changed(step, [*statements(self.plan, self.plan.step(step)), statement]):
+            self.more.append(more)
+            try:
+                yield
+            finally:
+                self.more.remove(more)
 
     def fresh(self, measured: float) -> Fresh:
         every = [period(one.detail) for one in self.plan.triggers if one.kind == "schedule"]

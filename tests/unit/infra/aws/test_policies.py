@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from catchwater.errors import UseError
-from catchwater.infra.aws import places, policies
+from catchwater.infra.aws import bootstrap, places, policies, stacks
 from catchwater.infra.aws.policies import Statement
 from catchwater.plan.plan import Grant, Plan, Step
-from tests.support.examples import CLOUDS, plan_of
+from tests.support.examples import CLOUDS, EXAMPLES, plan_of
 from tests.support.iam import wrong
 
 ON_AWS = [(name, environment) for name, environment in CLOUDS if "aws" in plan_of(name, environment).clouds]
@@ -149,6 +149,14 @@ def test_the_keys_of_a_lake_are_granted_with_its_objects() -> None:
     assert found["KeyCreate"].actions == ("kms:GenerateDataKey",)
     assert found["KeyRead"].resources == found["KeyCreate"].resources == (key,)
     assert not wrong(["kms:Decrypt", "kms:GenerateDataKey"], [key])
+    root = next(root for root in stacks.roots(keyed, EXAMPLES / "totesys") if root.stack == "storage")
+    assert {call.name for call in root.calls if call.arguments.get("kms_key") == key} == {
+        "ingestion", "processed", "artifacts"
+    }  # fmt: skip
+    assert [one.actions for one in bootstrap.plan_statements(keyed, [root])["state"] if one.sid == "Key"] == [
+        ("kms:Decrypt",)
+    ]
+    assert [one.sid for one in bootstrap.apply_statements(plan, [root])["state"]] == ["State", "FindState", "Lock"]
 
 
 def test_a_grant_that_aws_knows_nothing_of_is_refused() -> None:

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from catchwater import __version__
 from catchwater.errors import UseError
 from catchwater.infra.aws import bootstrap, environment, lambdas, observability, places, sql, stacks, storage
 from catchwater.infra.hcl import Raw
 from catchwater.infra.names import LIMITS, name
 from catchwater.infra.roots import Call, Root
-from catchwater.plan.plan import AlertRule, Plan, SourcePlan, Trigger
+from catchwater.plan.plan import AlertRule, Grant, Plan, SourcePlan, Trigger
+from catchwater.runtimes.glue import script
 from tests.support.examples import CLOUDS, EXAMPLES, plan_of
 from tests.support.postgres import Database, db, postgres18
 
@@ -100,7 +102,7 @@ def test_the_load_into_bigquery_becomes_googles_account_without_a_key() -> None:
     assert told["GOOGLE_CLOUD_PROJECT"] == "shop-prod"
     text = str(told["CATCHWATER_GOOGLE_FEDERATION"].text)  # type: ignore[union-attr]
     assert (
-        "projects/${var.google_project_number}/locations/global/workloadIdentityPools/shop-prod-aws/providers/aws"
+        "projects/${var.google_project_number}/locations/global/workloadIdentityPools/shop-prod-aws/providers/aws-role"
         in text
     )
     assert "shop-prod-load@shop-prod.iam.gserviceaccount.com:generateAccessToken" in text
@@ -137,7 +139,7 @@ def test_a_schema_goes_along_and_one_that_is_missing_is_named(tmp_path: Path) ->
     (tmp_path / "config" / "a.yml").write_bytes(b"columns: {}\n")
     root = storage.root(more, tmp_path)
     assert root.files["files/config/a.yml"] == b"columns: {}\n"
-    assert call(root, "configuration_a_yml").arguments["key"] == "_config/files/config/a.yml"
+    assert call(root, "configuration_config_a_yml").arguments["key"] == "_config/files/config/a.yml"
 
 
 def test_two_schemas_of_one_name_are_two_objects(tmp_path: Path) -> None:
@@ -150,6 +152,13 @@ def test_two_schemas_of_one_name_are_two_objects(tmp_path: Path) -> None:
         sources.append(SourcePlan(folder, "http_files", declared, ()))
     root = storage.root(replace(plan, sources=(*plan.sources, *sources)), tmp_path)
     assert len({one.name for one in root.calls}) == len(root.calls)
+
+
+def test_names_that_terraform_could_not_tell_apart_are_refused() -> None:
+    plan = plan_of("totesys", "dev")
+    more = tuple(Grant("ingest:totesys", "read", f"secret/{one}", "it needs it") for one in ("a-b", "a_b"))
+    with pytest.raises(UseError, match="aws/storage: two parts would both be called secret_a_b"):
+        stacks.roots(replace(plan, grants=plan.grants + more), EXAMPLES / "totesys")
 
 
 def test_secrets_are_places_and_the_warehouses_is_written() -> None:
@@ -187,6 +196,17 @@ def test_a_public_url_is_throttled_and_leads_to_the_function_that_checks() -> No
     assert not [one for one in made.calls if one.name != "serve_api" and "concurrency" in one.arguments]
 
 
+def test_a_job_runs_the_script_that_the_runtime_has_with_this_very_version() -> None:
+    plan = plan_of("github_activity", "stage")
+    root = roots(plan)["workflow/glue"]
+    assert root.files["step.py"].decode() == script()
+    job = call(root, "process_activity").arguments
+    assert job["modules"] == [f"catchwater[s3]=={__version__}"]
+    assert job["timeout"] == 15
+    assert {"CATCHWATER_STEP": "process:activity"}.items() <= job["settings"].items()  # type: ignore[union-attr]
+    assert job["rule_arns"] == ["arn:aws:events:eu-west-1:111122223333:rule/github_activity-stage-process-activity"]
+
+
 LONG = {"project": "p" * 40, "environment": "an-environment-with-a-name-that-is-much-too-long-for-anybody"}
 KINDS = {"bucket": "bucket", "function": "lambda", "schedule": "schedule", "batch_rule": "rule", "queue": "queue",
          "glue_job": "role", "postgres": "database", "state": "bucket"}  # fmt: skip
@@ -217,10 +237,8 @@ def test_what_one_root_names_another_makes(name: str, environment: str) -> None:
     rules = {one.arguments["name"] for root in found.values() for one in root.calls if one.entity == "batch_rule"}
     for root in found.values():
         text = repr(root.calls)
-        assert {one for one in re.findall(r"s3:(?:::|//)([a-z0-9-]+-(?:\d{12}))", text)} <= buckets | {
-            bootstrap.state_bucket(plan)
-        }
-        assert {one for one in re.findall(r":rule/([\w-]+)'", text)} <= rules
+        assert set(re.findall(r"s3:(?:::|//)([a-z0-9-]+-(?:\d{12}))", text)) <= buckets | {bootstrap.state_bucket(plan)}
+        assert set(re.findall(r":rule/([\w-]+)'", text)) <= rules
 
 
 def test_alerts_are_the_projects() -> None:

@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -179,9 +180,9 @@ def test_a_step_that_reads_many_logs_has_conditions_that_fit() -> None:
     grants = [Grant("process:events", "read", f"processed/m{n:03}/*", "many") for n in range(100)]
     many = replace(plan, grants=(*plan.grants, *grants))
     access_of = access.bucket(many, "processed")
-    parts = [one for title, one in access_of.items() if title.startswith("events-dev-process-events-read")]
-    assert sum(len(one["prefixes"]) for one in parts) == 103  # type: ignore[arg-type]
-    assert max(len(one["prefixes"]) for one in parts) <= access.PREFIXES  # type: ignore[arg-type]
+    parts: list[Any] = [one for title, one in access_of.items() if title.startswith("events-dev-process-events-read")]
+    assert sum(len(one["prefixes"]) for one in parts) == 103
+    assert max(len(one["prefixes"]) for one in parts) <= access.PREFIXES
     assert compiled(many, EXAMPLES / "events") == meant(many)
 
 

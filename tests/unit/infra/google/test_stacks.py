@@ -118,6 +118,9 @@ def test_open_data_is_woken_by_a_deployment_and_by_the_hour() -> None:
     found = roots("open_data", "dev")
     deployed = one(calls(found, "trigger"), "ingest_stations_deployed")
     assert "bucket" not in deployed
+    assert deployed["topic"] == "projects/od-dev/topics/cloud-builds"
+    assert one(calls(found, "services"), "services")["build_events"] is True
+    assert one(calls(roots("events", "dev"), "services"), "services")["build_events"] is False
     assert deployed["path"] == "/events"
     hourly = one(calls(found, "schedule"), "load_bigquery_schedule")
     assert hourly["cron"] == "0 * * * *"
@@ -251,6 +254,13 @@ def test_a_schema_that_is_not_there_is_named(tmp_path: Path) -> None:
         stacks.roots(plan_of("events", "dev"), tmp_path)
 
 
+@pytest.mark.parametrize("key", ["kms_key", "retention"])
+def test_what_a_bucket_does_not_get_is_refused(key: str) -> None:
+    plan = plan_of("events", "dev")
+    with pytest.raises(UseError, match=f"lake.{key}"):
+        stacks.roots(replace(plan, lake={**plan.lake, key: "30 days"}), EXAMPLES / "events")
+
+
 def test_every_promise_becomes_a_policy() -> None:
     alerts = one(calls(roots("events", "dev"), "alerts"), "alerts")
     assert alerts["unread_seconds"] == {"events-dev-events": 5}
@@ -279,6 +289,7 @@ def test_ci_may_apply_what_the_roots_hold_and_give_only_their_roles(name: str, e
     found = roots(name, environment)[1:]
     applying = ci_roles.apply_roles(plan, found)
     assert not {"roles/owner", "roles/editor"} & set(applying)
+    assert "roles/iam.serviceAccountUser" not in applying, "it acts as the accounts that steps run as, and no other"
     condition = str(applying["roles/resourcemanager.projectIamAdmin"])
     others = places.bootstrapped(plan)
     given = {
@@ -289,6 +300,16 @@ def test_ci_may_apply_what_the_roots_hold_and_give_only_their_roles(name: str, e
     writes = [role for role in planning if re.search(r"admin|editor|owner|creator|user$", role, re.IGNORECASE)]
     assert writes == []
     assert "objects/_config/" in str(planning["roles/storage.objectViewer"])
+
+
+@each
+def test_ci_acts_as_each_account_that_something_runs_as(name: str, environment: str) -> None:
+    found = {str(call.arguments["name"]): call for call in calls(roots(name, environment), "account")}
+    runs = {account: call for account, call in found.items() if not re.search(r"ci-|looker", account)}
+    assert runs
+    users: dict[str, Any] = {account: call.arguments.get("users", {}) for account, call in runs.items()}
+    without = [account for account in users if "apply" not in users[account]]
+    assert without == (["shop-prod-load"] if name == "shop" else []), "that one runs on AWS"
 
 
 def test_a_root_less_is_a_role_less() -> None:

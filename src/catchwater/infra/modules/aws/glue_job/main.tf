@@ -75,16 +75,15 @@ resource "aws_iam_role_policy" "this" {
 }
 
 resource "aws_glue_job" "this" {
-  name                    = var.name
-  description             = var.description
-  role_arn                = local.makes_role ? aws_iam_role.this[0].arn : var.role_arn
-  glue_version            = "5.0"
-  worker_type             = "G.1X"
-  number_of_workers       = var.workers
-  timeout                 = var.timeout
-  max_retries             = 1
-  job_run_queuing_enabled = true
-  default_arguments       = local.arguments
+  name              = var.name
+  description       = var.description
+  role_arn          = local.makes_role ? aws_iam_role.this[0].arn : var.role_arn
+  glue_version      = "5.0"
+  worker_type       = "G.1X"
+  number_of_workers = var.workers
+  timeout           = var.timeout
+  max_retries       = 1
+  default_arguments = local.arguments
 
   command {
     name            = "glueetl"
@@ -92,8 +91,9 @@ resource "aws_glue_job" "this" {
     script_location = var.script
   }
 
+  # A second run sees what was committed since the first began; if both want one number of a log, one loses cleanly.
   execution_property {
-    max_concurrent_runs = 1
+    max_concurrent_runs = 2
   }
 
   depends_on = [aws_cloudwatch_log_group.this, aws_iam_role_policy.this]
@@ -103,7 +103,7 @@ resource "aws_glue_workflow" "this" {
   count               = local.makes_trigger ? 1 : 0
   name                = var.name
   description         = var.description
-  max_concurrent_runs = 1
+  max_concurrent_runs = 2
 }
 
 resource "aws_glue_trigger" "this" {

@@ -33,7 +33,7 @@ variable "modules" {
   type        = list(string)
 
   validation {
-    condition     = alltrue([for each in var.modules : can(regex("^(s3://[a-z0-9.-]+/.+\\.whl|[A-Za-z0-9_.-]+(\\[[a-z,]+\\])?==[0-9][A-Za-z0-9.]*)$", each))])
+    condition     = alltrue([for each in var.modules : can(regex("^(s3://[a-z0-9.-]+/.+\\.whl|[A-Za-z0-9_.-]+(\\[[a-z0-9,_-]+\\])?==[0-9][A-Za-z0-9.]*)$", each))])
     error_message = "Each is a wheel in a bucket, or a name with its exact version."
   }
 }

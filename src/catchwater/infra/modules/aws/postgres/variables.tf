@@ -36,8 +36,8 @@ variable "password" {
   sensitive   = true
 
   validation {
-    condition     = can(regex("^[!#-.0-?A-~]{16,128}$", var.password))
-    error_message = "The password has 16 to 128 printable ASCII characters, and none of / \" @ and space."
+    condition     = can(regex("^[!#-&(-.0-?A-~]{16,128}$", var.password))
+    error_message = "The password has 16 to 128 printable ASCII characters, and none of / ' \" @ and space."
   }
 }
 

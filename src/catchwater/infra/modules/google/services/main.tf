@@ -27,3 +27,12 @@ resource "google_project_iam_member" "storage_publishes" {
   role    = "roles/pubsub.publisher"
   member  = data.google_storage_project_service_account.this[0].member
 }
+
+# Cloud Build tells what becomes of each build of the project on the topic of this name, if it is there.
+resource "google_pubsub_topic" "builds" {
+  count = var.build_events ? 1 : 0
+
+  project    = var.project
+  name       = "cloud-builds"
+  depends_on = [google_project_service.this]
+}

@@ -17,3 +17,8 @@ variable "services" {
     error_message = "Name at least one API, each ending in .googleapis.com."
   }
 }
+
+variable "build_events" {
+  description = "Whether Cloud Build tells what becomes of builds on the topic cloud-builds, which a project has once."
+  type        = bool
+}

@@ -1,11 +1,4 @@
-# What wakes a service, or the one beneath a function: the end of a Cloud Build, or a new object of a bucket.
-
-# Cloud Build tells what becomes of a build on the topic of this name, once it exists.
-resource "google_pubsub_topic" "builds" {
-  count = var.bucket == "" ? 1 : 0
-
-  name = "cloud-builds"
-}
+# What wakes a service, or the one beneath a function: a new object of a bucket, or a message of a topic.
 
 resource "google_eventarc_trigger" "this" {
   name            = var.name
@@ -27,11 +20,11 @@ resource "google_eventarc_trigger" "this" {
   }
 
   dynamic "transport" {
-    for_each = google_pubsub_topic.builds
+    for_each = var.topic == "" ? [] : [var.topic]
 
     content {
       pubsub {
-        topic = transport.value.id
+        topic = transport.value
       }
     }
   }

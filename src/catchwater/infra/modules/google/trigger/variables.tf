@@ -39,7 +39,7 @@ variable "service" {
 }
 
 variable "bucket" {
-  description = "The bucket whose new objects wake the service; empty: the end of a Cloud Build does."
+  description = "The bucket whose new objects wake the service; empty where a topic does."
   type        = string
   default     = ""
 
@@ -56,5 +56,21 @@ variable "path" {
   validation {
     condition     = startswith(var.path, "/")
     error_message = "A path begins with /."
+  }
+}
+
+variable "topic" {
+  description = "The full name of the topic whose messages wake the service; empty where a bucket does."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = var.topic == "" || can(regex("^projects/[^/]+/topics/[^/]+$", var.topic))
+    error_message = "Written projects/PROJECT/topics/NAME."
+  }
+
+  validation {
+    condition     = (var.topic == "") != (var.bucket == "")
+    error_message = "A trigger is about a bucket or about a topic."
   }
 }
