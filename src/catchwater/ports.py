@@ -295,8 +295,8 @@ class Engine(Protocol):
 
 @dataclass(frozen=True)
 class Piece:
-    """One Parquet file of a relation. `place` is a local path, or a URL where the engine is on other machines; `base`
-    is the number of its first row (`_seq << 24 | row`), `columns` what it holds, `keyed` whether its table has a key."""
+    """One Parquet file of a relation. `place` is a local path, or a URL for an engine on other machines; `base` is
+    the number of its first row (`_seq << 24 | row`), `columns` what it holds, `keyed` whether its table has a key."""
 
     place: str
     base: int

@@ -57,9 +57,9 @@ def test_requirements_are_pinned_and_enough(name: str, environment: str) -> None
         names = [line.partition("==")[0] for line in lines]
         assert len(names) == len(set(names))
         assert wanted <= set(names)
-    needed = {"events": "jsonschema_rs", "open_data": "httpx"}.get(name)
+    needed = {"events": "jsonschema_rs", "open_data": "httpx", "shop": "obstore"}[name]
     both = function_files(plan)["requirements.txt"] + image_files(plan)["requirements.txt"]
-    assert needed is None or needed.encode() in both
+    assert needed.encode() in both
 
 
 def test_the_folder_of_the_image_follows_the_package(tmp_path: Path) -> None:

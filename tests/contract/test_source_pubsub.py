@@ -348,3 +348,13 @@ def test_a_signed_delivery_is_one_row(tmp_path: Path, pubsub: Pubsub) -> None:
 def test_a_source_that_takes_no_deliveries_says_so(feed: Feed) -> None:
     with pytest.raises(SecretMissing, match="no secret is declared"):
         feed.source().accept({}, b"{}")
+
+
+def test_without_the_log_a_redelivery_would_be_doubled(feed: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the tests above would see if ids weren't looked for in the log."""
+    monkeypatch.setattr(pubsub_lease.Lease, "known", lambda self, held, oldest: set())
+    feed.publish({"id": "1"})
+    feed.flow.run()
+    feed.server.seek(feed.subscription)
+    feed.flow.run()
+    assert len(feed.flow.rows("id", history=True)) == 2

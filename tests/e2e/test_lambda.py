@@ -218,7 +218,9 @@ def test_a_wake_near_its_limit_commits_and_wakes_itself(aws: str, task: Path, tm
         try:
             answer = function.invoke(SCHEDULED)
             assert answer.error == "", log.read_text()[-3000:]
-            assert woken.payloads == [{"again": {"trigger": "schedule", "idle": 0}}], log.read_text()[-3000:]
+            assert woken.payloads == [{"again": {"trigger": "schedule", "idle": 0, "links": 1}}], log.read_text()[
+                -3000:
+            ]
             assert woken.kinds == ["Event step"]
             assert function.invoke(woken.payloads[0]).error == "", log.read_text()[-3000:]
             assert len(woken.payloads) == 1

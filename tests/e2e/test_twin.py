@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from catchwater.infra.aws.policies import Statement, statements
-from catchwater.infra.twin.environment import TwinFailed
+from catchwater.infra.twin.proving import broken, proven
 from catchwater.infra.twin.receipt import Receipt
-from catchwater.infra.twin.trial import Trial, broken, proven
+from catchwater.infra.twin.trial import Trial
 from tests.support.commands import catchwater
+from tests.support.proof import KILLS
 from tests.support.twin import ROOT, needs_terraform, standing, write
 
 
@@ -71,7 +73,10 @@ def test_a_grant_that_is_cut_fails_by_its_name(twin: Trial, receipt: Receipt, na
     found = broken(twin, lambda permission: permission.name.startswith(name))
     assert list(found) == list(found.values())
     assert len(found) == 1
-    assert twin.flow() is not None  # it has the grant again
+
+
+def test_what_was_cut_is_there_again(twin: Trial, receipt: Receipt) -> None:
+    assert twin.flow() is not None
 
 
 def test_a_grant_that_nothing_needs_is_listed_as_unused(twin: Trial, receipt: Receipt) -> None:
@@ -94,13 +99,12 @@ def test_a_change_behind_terraforms_back_is_drift(twin: Trial, receipt: Receipt)
 
 
 def test_rows_that_differ_are_seen(twin: Trial, receipt: Receipt) -> None:
-    """The source moves, nobody wakes the steps: the comparison says so."""
+    """The source moves, nobody wakes the steps: the comparison says so. A table that lost a row in the warehouse too."""
     twin.change()
-    there = {one.table: one for one in twin.compare()}
-    assert not all(one.equal for one in twin.compare())
-    assert "≠" in " ".join(one.text for one in twin.compare()), there
-    assert twin.flow() is not None
-    assert all(one.equal for one in twin.compare())
+    source, warehouse = twin.compare()
+    assert not source.equal
+    assert "≠" in source.text
+    assert warehouse.equal
 
 
 def test_no_state_or_log_holds_a_password(twin: Trial, receipt: Receipt) -> None:
@@ -123,6 +127,7 @@ def test_what_the_twin_cant_stand_for_is_refused(tmp_path: Path, monkeypatch: py
     assert "erraform" in said.err
 
 
+@pytest.mark.proof
 def test_the_command_ends_with_its_receipt_and_leaves_nothing_running(tmp_path: Path) -> None:
     project = write(tmp_path / "shop")
     said = catchwater("twin", "--env", "dev", "--json", project)
@@ -134,6 +139,7 @@ def test_the_command_ends_with_its_receipt_and_leaves_nothing_running(tmp_path: 
     assert not running(str(project))
 
 
+@pytest.mark.proof
 def test_nothing_outlives_a_killed_twin(tmp_path: Path) -> None:
     project = write(tmp_path / "shop")
     line = [sys.executable, "-m", "catchwater", "twin", "--env", "dev", str(project)]
@@ -162,27 +168,17 @@ def running(text: str) -> list[str]:
 
 
 @pytest.mark.proof
-def test_totesys_is_clean_and_each_grant_is_needed_by_name(tmp_path: Path) -> None:
-    """The example, and every one of its grants taken away in turn."""
-    import shutil
-
+def test_totesys_is_clean_and_grants_are_needed_by_name(tmp_path: Path) -> None:
+    """The example, and its grants taken away in turn: all of them, in CI those to read secrets."""
     project = shutil.copytree(ROOT / "examples" / "totesys", tmp_path / "totesys")
-    said = catchwater("twin", "--env", "dev", "--break", "--json", project)
+    which = "all" if KILLS > 100 else "secretsmanager"
+    said = catchwater("twin", "--env", "dev", "--break", which, "--json", project)
     assert said.exit == 0, said.out + said.err
     receipt = said.json
     assert receipt["grants"]["missing"] == []
-    assert {name: name for name in receipt["grants"]["used"]}.items() <= receipt["cut"].items()
-
-
-def test_an_environment_that_cant_be_made_says_by_which_line(tmp_path: Path) -> None:
-    from catchwater.infra.twin.environment import made
-
-    lock = tmp_path / "lock.txt"
-    lock.write_text("no-such-package==1.0 --hash=sha256:" + "0" * 64 + "\n")
-    with pytest.raises(TwinFailed) as failed:
-        made(lock, tmp_path / "made")
-    assert "--require-hashes" in failed.value.next_step
-    assert not (tmp_path / "made" / "made-from").exists()
+    wanted = {name for name in receipt["grants"]["used"] if which in ("all", name.split(" ")[1].split(":")[0])}
+    assert wanted
+    assert {name: name for name in wanted}.items() <= receipt["cut"].items()
 
 
 def test_the_statements_of_a_step_are_what_the_emulator_holds(twin: Trial, receipt: Receipt) -> None:

@@ -16,11 +16,11 @@ class FolderStore(LocalStore):
     """Stands where a bucket's store stands: `s3://name` is the folder ZONES/name, which other processes see too."""
 
     def __init__(self, url: str, variables: Mapping[str, str], cache: Path) -> None:
-        self._place = Path(variables["ZONES"]) / url.partition("://")[2]
-        super().__init__(self._place)
+        self._bucket = Path(variables["ZONES"]) / url.partition("://")[2]
+        super().__init__(self._bucket)
 
     def url(self, key: str) -> str:
-        return str(self._place / key)
+        return str(self._bucket / key)
 
 
 def deploy(plan: Plan, folder: Path, step: str, engine: str, compute: str) -> dict[str, str]:

@@ -83,7 +83,7 @@ def package(project: ProjectFolder = Path(), env: CloudEnv = "", as_json: Json =
 def twin(
     project: ProjectFolder = Path(),
     env: CloudEnv = "",
-    cut: Annotated[bool, typer.Option("--break", help="Then take each grant away, one at a time.")] = False,
+    cut: Annotated[str, typer.Option("--break", help="Then take grants away in turn: all, or those named so.")] = "",
     as_json: Json = False,
 ) -> None:
     """Try an environment as a cloud on this machine: Terraform, roles, functions, alarms; ends with a receipt."""

@@ -70,7 +70,8 @@ def _application(held: "Deployed") -> "ASGIApp":
 
     ports = held.wiring.open(held.plan, held.step)
     assert ports.warehouse is not None  # noqa: S101 (a serve step is opened with its warehouse)
-    operations = DeployedOperations(held.plan, held.wiring, ports.stores["ingestion"])
+    shows = any(grant.resource == "ingestion/_runs/*" for grant in held.plan.granted(held.step.name))
+    operations = DeployedOperations(held.plan, held.wiring, ports.stores["ingestion"] if shows else None)
     access = Access(held.plan, Keys(held.wiring.state / "keys.json"))
     return create_app(held.plan, ports.warehouse, operations, access, loopback=False)
 
@@ -138,7 +139,8 @@ def main() -> None:
         import uvicorn
     except ImportError as error:
         raise MissingExtra("uvicorn", "api") from error
-    host, port = os.environ.get("HOST", "0.0.0.0"), int(os.environ.get("PORT", "8080"))  # noqa: S104 (Cloud Run's gate)
+    host = os.environ.get("HOST") or "0.0.0.0"  # noqa: S104  # nosec B104
+    port = int(os.environ.get("PORT", "8080"))
     with suppress(KeyboardInterrupt):
         uvicorn.run(app(), host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=8)
 

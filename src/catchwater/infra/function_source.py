@@ -29,7 +29,7 @@ on_event = functions_framework.http(cloud_function.on_event)
 def extras_of(plan: Plan, computes: tuple[str, ...]) -> tuple[str, ...]:
     """The extras of Catchwater that the plan's steps on these computes of Google Cloud need."""
     steps = [step for step in plan.steps if step.place == "google" and step.compute in computes]
-    found = {"google"}
+    found = {"google"} | ({"s3"} if "aws" in plan.clouds else set())  # a zone may be on the other cloud
     kinds = {"http_files": "http", "github": "http", "topic": "topic", "postgres": "postgres"}
     found |= {kinds[plan.source(step.source).kind] for step in steps if step.source}
     if any(step.stage == "load" for step in steps) and plan.warehouse["kind"] == "postgres":

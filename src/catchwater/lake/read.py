@@ -49,9 +49,7 @@ def paths(store: Store, manifests: Sequence[Manifest], table: str) -> list[Path]
     return [piece.path for piece in _pieces(store, manifests, table)]
 
 
-def locate(
-    store: Store, manifests: Sequence[Manifest], table: str, remote: bool
-) -> list[tuple[str, int, TableBatch]]:
+def locate(store: Store, manifests: Sequence[Manifest], table: str, remote: bool) -> list[tuple[str, int, TableBatch]]:
     """Where a table's files are, in order, with the number of each one's first row and its shape: local paths, or URLs
     for an engine on other machines (`store.url`; only the sizes are compared then). Raises Corrupt."""
     if not remote:

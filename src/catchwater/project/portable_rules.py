@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 # What a node may hold besides; a rule would lose anything else in silence.
 _PARTS = frozenset(
-    {"this", "expression", "expressions", "is_string", "quoted", "table", "to", "typed", "safe", "zone", "ifs",
-     "default", "true", "false", "low", "high", "ignore_nulls", "big_int", "unit", "decimals", "start", "length", "replacement",
-     "position", "partition_by", "order", "spec", "over", "alias", "coalesce", "only_json_types", "scalar_only", "null",
-     "date_part_boundary", "zero_based", "binary", "encoding", "kind",
-     "negate", "offset", "start_side", "end", "end_side"}
+    {"alias", "big_int", "binary", "coalesce", "date_part_boundary", "decimals", "default", "encoding", "end",
+     "end_side", "expression", "expressions", "false", "high", "ifs", "ignore_nulls", "is_string", "kind",
+     "length", "low", "negate", "null", "offset", "only_json_types", "order", "over", "partition_by", "position",
+     "quoted", "replacement", "safe", "scalar_only", "spec", "start", "start_side", "table", "this", "to", "true",
+     "typed", "unit", "zero_based", "zone"}
 )  # fmt: skip
 _TIMES = ("DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE")
 

@@ -16,6 +16,9 @@ from catchwater.runtimes.deployed import STAGES, Deployed, current, say, tell, w
 from catchwater.runtimes.report import RunReport
 
 IDLE = 3  # wakes in a row that had more to do and committed nothing
+# wakes by itself after one event: Lambda takes about 16 for a loop, and drops what would come next
+# https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
+LINKS = 15
 CACHE = 128 << 20  # bytes of fetched objects that an idle function keeps of its disk
 _opened: Deployed | None = None
 
@@ -68,8 +71,9 @@ def _woken(deployed: Deployed, event: Mapping[str, Any], context: Any) -> dict[s
         raise failure
     if any(outcome.more for outcome in report.outcomes):
         before = event.get("again")
-        idle = int(before.get("idle", 0)) if isinstance(before, dict) else 0
-        _again(report, 0 if report.moved else idle + 1, context, deployed)
+        told = before if isinstance(before, dict) else {}
+        idle = 0 if report.moved else int(told.get("idle", 0)) + 1
+        _again(report, {"idle": idle, "links": int(told.get("links", 0)) + 1}, context, deployed)
     return {"run": report.id, "state": report.state, "seconds": round(report.seconds, 3)}
 
 
@@ -98,18 +102,19 @@ def failed(report: RunReport) -> CatchwaterError | None:
     return CatchwaterError(text, where=report.outcomes[0].step, next_step=f"catchwater runs {report.id}")
 
 
-def _again(report: RunReport, idle: int, context: Any, deployed: Deployed) -> None:
-    """Wake this function anew, without waiting for it; not for ever when nothing is committed."""
+def _again(report: RunReport, chain: Mapping[str, int], context: Any, deployed: Deployed) -> None:
+    """Wake this function anew, without waiting for it; not for ever, when nothing is committed or too much is left."""
     step = report.outcomes[0].step
-    if idle >= IDLE:
+    if chain["idle"] >= IDLE or chain["links"] > LINKS:
+        idle = f"{chain['idle']} wakes in a row had no time to commit a batch"
         raise CatchwaterError(
-            f"{idle} wakes in a row had no time to commit a batch",
+            idle if chain["idle"] >= IDLE else f"there is more to do after {LINKS} wakes in a row",
             where=step,
             next_step="give the step more time or memory: steps: {…: {timeout: …, memory: …}}",
         )
     from botocore.exceptions import BotoCoreError, ClientError
 
-    body = json.dumps({"again": {"trigger": report.trigger, "idle": idle}}).encode()
+    body = json.dumps({"again": {"trigger": report.trigger, **chain}}).encode()
     lambdas = client("lambda", deployed.wiring.loaded.variables)
     try:
         lambdas.invoke(FunctionName=context.function_name, InvocationType="Event", Payload=body)
@@ -117,7 +122,7 @@ def _again(report: RunReport, idle: int, context: Any, deployed: Deployed) -> No
         said = f"there is more to do, and the function can't wake itself: {code(error)}"
         step_next = "let its role do lambda:InvokeFunction on itself, and reach Lambda (in a VPC: an endpoint)"
         raise CatchwaterError(said, where=step, next_step=step_next) from error
-    say("info", "woken again", run=report.id, idle=idle)
+    say("info", "woken again", run=report.id, **chain)
 
 
 def _make_room(cache: Path) -> None:

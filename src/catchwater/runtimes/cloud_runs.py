@@ -21,9 +21,10 @@ READERS = 8
 
 
 class Runs:
-    """The newest runs of the last two days, at most KEPT, from `_runs/` of the ingestion zone (status.Index)."""
+    """The newest runs of the last two days, at most KEPT, from `_runs/` of the ingestion zone (status.Index); none
+    where the zone is another cloud's and no store is given."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store | None) -> None:
         self._store = store
         self._lock = threading.Lock()
         self._held: dict[str, dict[str, Any]] = {}
@@ -53,6 +54,8 @@ class Runs:
         return {}
 
     def _look(self) -> None:
+        if self._store is None:
+            return
         now = datetime.now(UTC)
         keys: set[str] = set()
         for moment, form in ((now, "%Y%m%dT%H"), (now - timedelta(hours=1), "%Y%m%dT%H"), (now, "%Y%m%d"),
@@ -91,7 +94,7 @@ def _after(before: Mapping[str, Any], run: Mapping[str, Any], step: Mapping[str,
 class DeployedOperations(Publishing):
     """What the API of a deployed project may ask (ports.Operations): it reads runs, and publishes."""
 
-    def __init__(self, plan: Plan, wiring: Wiring, store: Store) -> None:
+    def __init__(self, plan: Plan, wiring: Wiring, store: Store | None) -> None:
         super().__init__(lambda: plan, wiring)
         self._runs = Runs(store)
 

@@ -41,11 +41,12 @@ def main(argv: Sequence[str], environ: MutableMapping[str, str] | None = None) -
     environ.update(given)
     wanted = ("CATCHWATER_", *_ASKED)
     named = {name: value for name, value in environ.items() if name in given or name.startswith(wanted)}
-    result = launch(named, options)
     try:
-        result.wait_until_finish()
+        launch(named, options).wait_until_finish()
+    except MissingExtra:
+        raise
     except Exception as error:  # what a machine raised, in Beam's wrapping
-        say("error", str(error).strip()[:2000])
+        say("error", str(error).strip()[-2000:])  # its last lines say what it was
         return 1
     return 0
 

@@ -162,12 +162,16 @@ class Tables:
         }
 
     def _counted(self, reading: Reading, catalog: Catalog, role: str | None) -> dict[str, int]:
+        """What was counted stays so for a version: where each count takes its time, the next request goes on."""
         at = (reading.version.number, role)
-        if at not in self._counts:
-            if len(self._counts) > 32:
-                self._counts.clear()
-            self._counts[at] = {name: n for name, table in catalog.items() if (n := _count(reading, table)) is not None}
-        return self._counts[at]
+        if at not in self._counts and len(self._counts) > 32:
+            self._counts.clear()
+        counts = self._counts.setdefault(at, {})
+        for name in [name for name in catalog if name not in counts]:
+            n = _count(reading, catalog[name])
+            if n is not None:
+                counts[name] = n
+        return counts
 
     def _etag(self, version: int | None, caller: Caller, form: str) -> str:
         said = f"{self._plan} {caller.role} {form}".encode()

@@ -119,9 +119,7 @@ def _name(model: Model) -> str:
     return f"processed/{model.name}"
 
 
-def groups_of(
-    logs: Logs, models: Sequence[Model], front: Version | None
-) -> tuple[list[Group], tuple[Failure, ...]]:
+def groups_of(logs: Logs, models: Sequence[Model], front: Version | None) -> tuple[list[Group], tuple[Failure, ...]]:
     """The groups with their cuts; one whose logs can't be read is a failure and stays as it is."""
     held = front.cut if front else {}
     groups, failures = [], []

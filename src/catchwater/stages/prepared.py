@@ -1,4 +1,4 @@
-"""Files of batches read, checked and written anew by an engine before a warehouse takes them; nothing is loaded here."""
+"""Files of batches read, checked and written anew before a warehouse takes them; nothing is loaded here."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -17,6 +17,13 @@ from catchwater.serve.access import Keys
 from tests.support.examples import plan_of
 
 
+def applied(folder: Path, name: str, environment: str) -> None:
+    config = folder / "in" / "_config"
+    (config / "files" / "schemas").mkdir(parents=True, exist_ok=True)
+    (config / "plan.json").write_bytes(plan_of(name, environment).to_bytes())
+    (config / "files" / "schemas" / "event.json").write_bytes(b"{}")
+
+
 @pytest.fixture
 def environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """A service whose plan and runs are in folders, and that looks again at each request."""
@@ -26,10 +33,7 @@ def environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
     monkeypatch.setattr("catchwater.runtimes.deployed._zone", store)
     monkeypatch.setattr(service, "FRESH", 0.0)
-    config = tmp_path / "in" / "_config"
-    (config / "files" / "schemas").mkdir(parents=True)
-    (config / "plan.json").write_bytes(plan_of("events", "dev").to_bytes())
-    (config / "files" / "schemas" / "event.json").write_bytes(b"{}")
+    applied(tmp_path, "events", "dev")
     return {
         "CATCHWATER_STEP": "serve:api", "CATCHWATER_INGESTION": "gs://in", "CATCHWATER_PROCESSED": "gs://out",
         "CATCHWATER_SECRETS": "variables", "GOOGLE_CLOUD_PROJECT": "p", "STORAGE_EMULATOR_HOST": "http://127.0.0.1:9",
@@ -99,6 +103,16 @@ def test_a_new_plan_is_served_and_a_lost_one_is_not_missed(environ: dict[str, st
     assert tables(ask(api, "/openapi.json", key)) == everything
     place.unlink()
     assert tables(ask(api, "/openapi.json", key)) == everything
+
+
+def test_an_api_whose_lake_is_in_the_other_cloud(environ: dict[str, str], tmp_path: Path) -> None:
+    applied(tmp_path, "shop", "prod")
+    held = Keys(tmp_path / "keys.json")
+    key = held.create("operator", ["read", "operate"])
+    zones = {"CATCHWATER_INGESTION": "s3://in", "CATCHWATER_PROCESSED": "s3://out", "CATCHWATER_CONFIG": "gs://in"}
+    api = Api(environ | zones | {"API_KEYS": held.path.read_text()})
+    assert "orders" in tables(ask(api, "/openapi.json", key))
+    assert ask(api, "/v1/runs", key).json() == {"runs": []}
 
 
 def test_before_there_is_a_plan_it_says_so(environ: dict[str, str], tmp_path: Path) -> None:

@@ -122,8 +122,8 @@ def test_every_action_is_pinned_by_its_commit() -> None:
 def test_what_must_be_told_comes_from_variables_and_what_is_secret_from_secrets() -> None:
     env = actions(plan_of("totesys", "dev"))["jobs"]["apply-dev"]["env"]
     assert env == {
-        "TF_VAR_project_number": "${{ vars.PROJECT_NUMBER }}",
-        "TF_VAR_warehouse_password": "${{ secrets.WAREHOUSE_PASSWORD }}",
+        "TF_VAR_project_number": "${{ vars.DEV_PROJECT_NUMBER }}",
+        "TF_VAR_warehouse_password": "${{ secrets.DEV_WAREHOUSE_PASSWORD }}",
     }
 
 

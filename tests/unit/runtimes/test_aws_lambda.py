@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from catchwater.adapters.sources import sqs_calls
 from catchwater.adapters.stores.s3 import S3Store
 from catchwater.errors import CatchwaterError, UseError
 from catchwater.infra.aws import places
@@ -82,6 +83,12 @@ class Hooks:
     def rows(self, folder: Path) -> list[int]:
         store = S3Store(f"s3://{self.account.zones['ingestion']}", self.account.variables(), folder)
         return [batch.tables["live"].rows for batch in Log(store, "ingestion/live", SystemClock()).batches(None)]
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The emulator has one server: nothing to wait for."""
+    monkeypatch.setattr(sqs_calls, "WAIT", 0)
 
 
 @pytest.fixture
@@ -238,12 +245,17 @@ def test_it_wakes_itself_while_batches_are_committed_and_then_gives_up(
         for idle in (0, 1, 2):
             shared.call("ingest:live", event, AWS_ENDPOINT_URL_LAMBDA=woken.endpoint)
             event = woken.payloads[-1]
-            assert event == {"again": {"trigger": "schedule", "idle": idle}}
+            assert event == {"again": {"trigger": "schedule", "idle": idle, "links": idle + 1}}
             monkeypatch.setattr(aws_lambda, "_opened", None)
         with pytest.raises(CatchwaterError, match="3 wakes in a row had no time to commit a batch") as caught:
             shared.call("ingest:live", event, AWS_ENDPOINT_URL_LAMBDA=woken.endpoint)
         assert "memory" in caught.value.next_step
         assert woken.kinds == ["Event step"] * 3
+        monkeypatch.setitem(deployed.STAGES, "ingest", lambda *_: moved)
+        last = {"again": {"trigger": "schedule", "idle": 0, "links": aws_lambda.LINKS}}
+        with pytest.raises(CatchwaterError, match="more to do after 15 wakes in a row"):
+            shared.call("ingest:live", last, AWS_ENDPOINT_URL_LAMBDA=woken.endpoint)
+        assert len(woken.kinds) == 3
 
 
 def test_a_function_that_may_not_wake_itself_says_so(shared: Hooks, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ PLAIN = 192 << 10
 MAX_UNPACKED = 64 << 20
 PER_REQUEST = 10
 ATTEMPTS = 3
+WAIT = 1  # seconds: without a wait SQS asks only some of its servers
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 _CARRIED = re.compile("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*")
 
@@ -101,9 +102,9 @@ def _entry(number: str, each: Sent) -> dict[str, Any]:
 
 
 def receive(url: str, variables: Mapping[str, str]) -> list[Received]:
-    """Up to ten messages, hidden from others for the queue's visibility timeout; none after waiting for a second."""
+    """Up to ten messages, hidden from others for the queue's visibility timeout; none after WAIT."""
     answer = _asked(
-        "receive_message", url, variables, MaxNumberOfMessages=10, WaitTimeSeconds=1,
+        "receive_message", url, variables, MaxNumberOfMessages=10, WaitTimeSeconds=WAIT,
         MessageAttributeNames=[ID, ENCODING], MessageSystemAttributeNames=["SentTimestamp"],
     )  # fmt: skip
     return [

@@ -202,7 +202,7 @@ def _no_login(error: Exception, where: str) -> LakeError:
     return LakeError(
         f"no login for Cloud Storage: {type(error).__name__}",
         where=where,
-        next_step="set GOOGLE_CLOUD_PROJECT, and GOOGLE_APPLICATION_CREDENTIALS or gcloud auth application-default login",
+        next_step="set GOOGLE_CLOUD_PROJECT, and GOOGLE_APPLICATION_CREDENTIALS or gcloud auth login --update-adc",
     )
 
 

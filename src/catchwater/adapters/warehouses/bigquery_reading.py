@@ -91,7 +91,10 @@ class BigqueryCursor:
     def sql(self, query: Any, **options: Any) -> Any:
         """A relation of the rows, read once."""
         text = query if isinstance(query, str) else query.query
-        return self.local.sql(self._ask(text, [], run=False), **options)
+        left = self._ask(text, [], run=False)
+        if _CATALOG.match(text):  # a relation would look when there is more to see
+            return self.local.from_arrow(self.local.execute(left).to_arrow_table())
+        return self.local.sql(left, **options)
 
     query = from_query = sql
 
@@ -189,6 +192,7 @@ class BigqueryCursor:
 
     def _described(self, text: str) -> str:
         """SHOW and DESCRIBE look at empty tables of the declared types."""
+        self.local.unregister(_ROWS)
         for name, columns in self._tables.items():
             parts = ", ".join(f"{quote(c)} {_type(Column(c, kind))}" for c, kind in columns.items())
             self.local.execute(f"CREATE TABLE {quote(name)} ({parts})")

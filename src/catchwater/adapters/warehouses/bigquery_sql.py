@@ -39,7 +39,8 @@ def parse(sql: str) -> "exp.Expr":
     from sqlglot.errors import SqlglotError
 
     try:
-        found = [one for one in sqlglot.parse(sql, dialect="duckdb") if one is not None]
+        every = sqlglot.parse(sql, dialect="duckdb")
+        found = [one for one in every if one is not None and not isinstance(one, exp.Semicolon)]
     except SqlglotError as error:
         raise UseError(
             f"this can't be written in BigQuery's SQL: {error}", next_step="write a plainer SELECT"

@@ -22,7 +22,13 @@ def said(plan: Plan, step: Step) -> str:
 
 
 def calls(plan: Plan, step: Step) -> Iterator[Call]:
-    """Raises UseError for a schedule that EventBridge hasn't."""
+    """Raises UseError for a schedule that EventBridge hasn't, and for a step that only a deployment would wake."""
+    if {trigger.kind for trigger in plan.triggers if trigger.step == step.name} == {"deployment"}:
+        raise UseError(
+            "a deployment wakes no step on AWS",
+            where=step.name,
+            next_step="give it a schedule as well: `every: 1 hour`",
+        )
     for number, (zone, logs) in enumerate(rules(plan, step)):
         yield Call(
             "batch_rule",

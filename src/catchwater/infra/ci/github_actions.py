@@ -156,7 +156,7 @@ def _job(more: str = "") -> str:
 def _environment(stage: "Stage") -> str:
     """What the roots must be told: repository variables, and secrets for what no state may hold."""
     lines = [
-        f"      TF_VAR_{v.name}: ${{{{ {'secrets' if v.ephemeral else 'vars'}.{v.name.upper()} }}}}\n"
+        f"      TF_VAR_{v.name}: ${{{{ {'secrets' if v.ephemeral else 'vars'}.{_asked(stage, v.name)} }}}}\n"
         for v in stage.variables
         if v.name != "image"
     ]
@@ -165,6 +165,11 @@ def _environment(stage: "Stage") -> str:
     if stage.plan.credentials == "keys" and "google" in stage.plan.clouds:
         lines.append("      GOOGLE_CLOUD_PROJECT: ${{ secrets.GCLOUD_PROJECT }}\n")
     return "    env:\n" + "".join(lines) if lines else ""
+
+
+def _asked(stage: "Stage", name: str) -> str:
+    """Plans of pull requests see the repository's variables alone, so that the environment must be in the name."""
+    return f"{stage.environment}_{name}".upper().replace("-", "_")
 
 
 def _filled(text: str, stage: "Stage") -> str:

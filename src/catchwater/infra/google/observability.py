@@ -66,8 +66,8 @@ def _channels(plan: Plan) -> dict[str, Value]:
 
 
 def _step(plan: Plan, step: Step) -> dict[str, Value]:
-    monitored = "dataflow_step" if step.compute == "dataflow" else "cloud_run_revision"
-    return {"monitored": monitored, "stale_minutes": _stale(plan, step)}
+    job = places.step_name(plan, step) if step.compute == "dataflow" else ""
+    return {"job": job, "stale_minutes": _stale(plan, step)}
 
 
 def _stale(plan: Plan, step: Step) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from catchwater.errors import TerraformFailed, TerraformMissing
+from catchwater.errors import MissingExtra, TerraformFailed, TerraformMissing
 
 REGISTRY = "CATCHWATER_TERRAFORM_PROVIDERS"
 _SOURCE = re.compile(r'^\s*source\s*=\s*"(\.{1,2}/[^"]*)"', re.MULTILINE)
@@ -203,9 +203,12 @@ def offline(roots: Iterable[Path]) -> Iterator[str | None]:
     if from_registry():
         yield None
         return
-    from catchwater.infra.offline.provider import Provider
-    from catchwater.infra.offline.schemas import Schemas
-    from catchwater.infra.offline.server import serving
+    try:
+        from catchwater.infra.offline.provider import Provider
+        from catchwater.infra.offline.schemas import Schemas
+        from catchwater.infra.offline.server import serving
+    except ModuleNotFoundError as error:
+        raise MissingExtra(str(error.name), "twin") from error
 
     used = types(roots)
     clouds = {name: {one for one in used if one.removeprefix("data.").startswith(f"{name}_")} for name in _clouds()}

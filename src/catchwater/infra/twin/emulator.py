@@ -8,6 +8,7 @@ import secrets
 import signal
 import socket
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -62,6 +63,8 @@ class Emulator:
         self.endpoint = ""
         self._process: subprocess.Popen[bytes] | None = None
         self._clients: dict[tuple[str, str], Any] = {}
+        self._decisions: list[Decision] = []
+        self._read, self._reading = 0, threading.Lock()
 
     @property
     def decided(self) -> Path:
@@ -147,10 +150,15 @@ class Emulator:
         self._process.stdin.flush()
 
     def decisions(self, since: int = 0) -> list[Decision]:
-        """Every decision from the `since`th on."""
-        with self.decided.open(encoding="utf-8") as lines:
-            held = [line for line in lines if line.endswith("\n")][since:]
-        return [Decision(**json.loads(line)) for line in held]
+        """Every decision from the `since`th on; each line is read once."""
+        with self._reading, self.decided.open("rb") as lines:
+            lines.seek(self._read)
+            for line in lines:
+                if not line.endswith(b"\n"):
+                    break
+                self._decisions.append(Decision(**json.loads(line)))
+                self._read += len(line)
+        return self._decisions[since:]
 
     def stop(self) -> None:
         for client in self._clients.values():

@@ -2,8 +2,10 @@
 and never evaluated here."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from catchwater.infra.aws.policies import Statement
 from catchwater.infra.twin.emulator import VAGUE, Decision
@@ -65,8 +67,9 @@ def judge(permissions: Sequence[Permission], decisions: Sequence[Decision]) -> J
     """Every permission that a role has, against what was asked for in its name."""
     used: dict[str, int] = {}
     unused, unproven = [], []
+    allowed = Counter(one for one in decisions if one.allowed)
     for permission in permissions:
-        count = sum(1 for one in decisions if one.allowed and permission.covers(one))
+        count = sum(number for one, number in allowed.items() if permission.covers(one))
         if count:
             used[permission.name] = count
         elif permission.statement.actions[0].startswith(UNASKED):
@@ -92,8 +95,12 @@ def denials(permissions: Sequence[Permission], decisions: Iterable[Decision]) ->
 
 def matches(value: str, pattern: str) -> bool:
     """IAM's wildcards: `*` any characters, `?` one."""
-    parts = (".*" if char == "*" else "." if char == "?" else re.escape(char) for char in pattern)
-    return re.fullmatch("".join(parts), value) is not None
+    return _compiled(pattern).fullmatch(value) is not None
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile("".join({"*": ".*", "?": "."}.get(char) or re.escape(char) for char in pattern))
 
 
 def short(resource: str) -> str:

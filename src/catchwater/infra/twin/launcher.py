@@ -1,6 +1,7 @@
 """Runs inside the emulator's own environment, so it imports nothing of ours: ministack, with a line for each decision
 of its own IAM evaluator, schedules that fire when told to, and an end when its owner ends."""
 
+import contextlib
 import hashlib
 import importlib
 import json
@@ -291,6 +292,11 @@ def store_embedded(line: str) -> None:
         held = json.loads(line[line.index("{") :])
     except ValueError:
         return
+    with contextlib.suppress(KeyError, TypeError):  # CloudWatch keeps what it can't read as a plain line
+        store(held)
+
+
+def store(held: dict[str, Any]) -> None:
     for directive in held["_aws"]["CloudWatchMetrics"]:
         for names in directive["Dimensions"]:
             dimensions = {name: str(held[name]) for name in names}

@@ -36,8 +36,9 @@ class Fresh:
 @dataclass(frozen=True)
 class Receipt:
     """`alarms` maps failure, recovery and stale to whether the mail came; `drift` is what a second plan would do;
-    `ignored` has, by resource type, arguments that nothing here realises; `problems` is what else went wrong; `cut`
-    has, by permission taken away, the name that the run then failed by (empty: it went on without)."""
+    `ignored` has, by resource type, arguments that nothing here realises; `problems` is what else went wrong; `vague`
+    are actions of which the emulator didn't tell the resource; `cut` has, by permission taken away, the name that the
+    run then failed by (empty: it went on without)."""
 
     project: str
     environment: str
@@ -50,6 +51,7 @@ class Receipt:
     ignored: dict[str, tuple[str, ...]] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     seconds: float = 0.0
+    vague: tuple[str, ...] = ()
     cut: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -59,12 +61,13 @@ class Receipt:
         kept = self.fresh is not None and self.fresh.kept
         fine = not (self.grants.missing or self.drift or self.problems)
         named = all(failed == name for name, failed in self.cut.items() if name in self.grants.used)
-        return equal and kept and fine and named and bool(self.alarms) and all(self.alarms.values())
+        return equal and kept and fine and named and all(self.alarms.values())
 
     @property
     def not_proven(self) -> tuple[str, ...]:
         arguments = [f"{kind}: {', '.join(names)}" for kind, names in sorted(self.ignored.items()) if names]
-        return (*NOT_PROVEN, *self.grants.unproven, *(f"not realised: {one}" for one in arguments))
+        vague = [f"on which resource: {', '.join(self.vague)}"] if self.vague else []
+        return (*NOT_PROVEN, *self.grants.unproven, *vague, *(f"not realised: {one}" for one in arguments))
 
     def as_dict(self) -> dict[str, Any]:
         rows = [{"table": one.table, "rows": one.left, "other": one.right, "equal": one.equal} for one in self.rows]
@@ -120,10 +123,9 @@ class Receipt:
         return lines + [f"  without {n}: {f or 'it went on'}" for n, f in sorted(self.cut.items()) if f != n]
 
     def _promises(self) -> list[str]:
-        fired = [f"{event} {'' if there else 'NOT '}received" for event, there in self.alarms.items() if not there]
-        count = sum(self.alarms.values())
-        said = "mail received" if not fired and self.alarms else "; ".join(fired) or "none tried"
-        lines = [f"alarms    {count}/{len(self.alarms)} fired, {said}"]
+        silent = "; ".join(f"{event} NOT received" for event, there in self.alarms.items() if not there)
+        fired = f"{sum(self.alarms.values())}/{len(self.alarms)} fired, {silent or 'mail received'}"
+        lines = [f"alarms    {fired if self.alarms else 'none tried'}"]
         if self.fresh:
             of = f" of {_span(self.fresh.promised)}" if self.fresh.promised else ""
             every = f" ({_span(self.fresh.measured)} when woken at once, every {_span(self.fresh.every)})"

@@ -32,16 +32,19 @@ class Session:
     work: Path
     say: Callable[[str], None]
 
-    def run(self, plan: Plan, loaded: Loaded, beside: "Beside", *, cut: bool = False) -> Receipt:
-        """The receipt; raises what stands in the way of a trial: TerraformFailed, TwinFailed, UseError."""
+    def run(self, plan: Plan, loaded: Loaded, beside: "Beside", *, cut: str = "") -> Receipt:
+        """The receipt; `cut` is `all`, or a text that the names of permissions to take away have in them. Raises what
+        stands in the way of a trial: TerraformFailed, TwinFailed, UseError."""
+        from catchwater.infra.twin.proving import broken, proven
         from catchwater.infra.twin.standing import Job
-        from catchwater.infra.twin.trial import broken, proven, trial
+        from catchwater.infra.twin.trial import trial
 
         began = time.monotonic()
         with trial(Job(plan, loaded, self.work, beside, self.say)) as held:
             receipt = proven(held, began)
             if cut:
-                receipt = replace(receipt, cut=broken(held), seconds=time.monotonic() - began)
+                chosen = broken(held, lambda one: cut == "all" or cut in one.name)
+                receipt = replace(receipt, cut=chosen, seconds=time.monotonic() - began)
         (self.work / "receipt.json").write_text(json.dumps(receipt.as_dict(), indent=2) + "\n")
         return receipt
 

@@ -239,6 +239,12 @@ def refuse(plan: Plan) -> None:
         raise UseError("the twin loads a Postgres warehouse", next_step="declare warehouse: {kind: postgres, …}")
     if any(source.kind != "postgres" for source in plan.sources):
         raise UseError("the twin captures Postgres sources", next_step="catchwater build")
+    for source in plan.sources:
+        if not source.declared.get("url"):
+            raise UseError(
+                f"the twin opens {source.name} by a URL that a variable holds",
+                next_step=f"in an environment to be tried, write url: ${{{source.name.upper()}_URL}}",
+            )
 
 
 def warehouse_secrets(plan: Plan) -> tuple[str, ...]:

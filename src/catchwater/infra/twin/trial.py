@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -12,7 +12,7 @@ from catchwater.infra.aws.policies import Statement, statements
 from catchwater.infra.twin import rows
 from catchwater.infra.twin.emulator import free_port
 from catchwater.infra.twin.grants import Denial, Judged, Permission, denials, judge
-from catchwater.infra.twin.receipt import Fresh, Receipt
+from catchwater.infra.twin.receipt import Fresh
 from catchwater.infra.twin.relay import Relay
 from catchwater.infra.twin.standing import Job, Standing, warehouse_secrets
 from catchwater.plan.freshness import period
@@ -22,7 +22,8 @@ from catchwater.project.variables import resolver
 from catchwater.wiring import Places, Wiring
 
 PLAN = "_config/plan.json"
-PATIENCE = 60.0  # seconds that a chain of wakes may take here
+PATIENCE = 180.0  # seconds that a chain of wakes may take here
+FAILING = "DeadLetter"  # the statement that only a failing step needs
 GRACE = 3.0  # seconds after a refusal in which others of the same chain come to light
 
 
@@ -64,15 +65,18 @@ class Trial:
         return version is not None and all(version.cut.get(log) == batch for log, batch in (wanted or {}).items())
 
     def until(self, done: Callable[[], bool], what: str, patience: float = PATIENCE, since: int | None = None) -> bool:
-        """Whether it came true; a refusal of a role since the `since`th decision ends the wait."""
-        deadline = time.monotonic() + patience
+        """Whether it came true; with `since` a refusal of a role after that decision ends the wait, and an event that
+        no function could handle."""
+        lost = self.lost()
+        deadline, refused = time.monotonic() + patience, False
         while time.monotonic() < deadline:
             if done():
                 return True
-            if since is not None and deadline - time.monotonic() > GRACE and self.denied(since):
-                deadline = time.monotonic() + GRACE
+            if since is not None and not refused and (self.denied(since) or self.lost() > lost):
+                deadline, refused = time.monotonic() + GRACE, True
             time.sleep(0.25)
-        self.job.say(f"waited for {what} in vain")
+        if not refused:
+            self.job.say(f"waited for {what} in vain")
         return False
 
     def decisions(self, since: int = 0) -> int:
@@ -146,15 +150,18 @@ class Trial:
                 FunctionName=places.function(self.plan, step), InvocationType="Event", Payload=b"{}"
             )
 
-    def all_kept(self) -> bool:
-        """Whether every step's queue has what its function could not handle."""
-        sqs, wanted = self.standing.emulator.client("sqs"), ["ApproximateNumberOfMessages"]
+    def dead_letters(self) -> list[int]:
+        """How many events each step's queue has that its function could not handle."""
+        sqs, wanted = self.standing.emulator.client("sqs"), "ApproximateNumberOfMessages"
+        found = []
         for step in lambdas.steps(self.plan):
             url = sqs.get_queue_url(QueueName=places.dead_letter(self.plan, step))["QueueUrl"]
-            held = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=wanted)["Attributes"]
-            if not int(held[wanted[0]]):
-                return False
-        return True
+            held = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[wanted])["Attributes"]
+            found.append(int(held[wanted]))
+        return found
+
+    def lost(self) -> int:
+        return sum(self.dead_letters())
 
     def _secrets(self) -> set[str]:
         listed = self.standing.emulator.client("secretsmanager").list_secrets()["SecretList"]
@@ -169,7 +176,7 @@ class Trial:
             seen["failure"] = self.until(lambda: self.told("failures", "ALARM"), "the failure's mail")
         with self.plan_gone():
             self.wake_all()
-            self.until(self.all_kept, "every step's dead letter")
+            self.until(lambda: all(self.dead_letters()), "every step's dead letter")
         self.standing.emulator.later(61)
         self.wake()
         seen["recovery"] = self.until(lambda: self.told("failures", "OK"), "the recovery's mail")
@@ -212,9 +219,20 @@ class Trial:
     def without(self, permission: Permission) -> tuple[Denial, ...]:
         """What is refused when a step's role lacks one permission; afterwards it has it again."""
         kept = [one for one in statements(self.plan, self.plan.step(permission.step)) if one != permission.statement]
-        with self.changed(permission.step, kept):
-            since = self.decisions()
-            self.flow()
+        with self.changed(permission.step, kept), ExitStack() as stack:
+            since, head = self.decisions(), self.progress.captured()
+            if permission.statement.sid == FAILING:
+                stack.enter_context(self.plan_gone())
+                self.wake_all()
+            else:
+                self.change()
+                self.wake()
+
+            def ended() -> bool:
+                named = any(one.name == permission.name for one in self.denied(since))
+                return named or (self.progress.captured() > head and self.settled())
+
+            self.until(ended, "a refusal", since=since)
             return self.denied(since)
 
     @contextmanager
@@ -270,41 +288,3 @@ def opened(standing: Standing) -> Wiring:
     where = Places(zones, "secrets_manager", standing.job.work / "state")
     where.state.mkdir(parents=True, exist_ok=True)
     return Wiring(loaded, lambda text, read: resolver(loaded, read)(text), where)
-
-
-def proven(held: Trial, began: float) -> Receipt:
-    """The whole run: rows, freshness, alarms, grants; what goes wrong is in the receipt, not raised."""
-    say, standing, problems = held.job.say, held.standing, []
-    say("waking the steps")
-    first = held.flow()
-    measured = held.flow() if first is not None else None
-    compared: list[rows.Compared] = []
-    alarms: dict[str, bool] = {}
-    if measured is None:
-        problems.append("rows did not reach the warehouse: see " + str(held.job.work / "emulator" / "ministack.log"))
-    else:
-        say("comparing rows")
-        compared = held.compare()
-        say("failing, on purpose")
-        alarms = held.alarms()
-    problems += held.relay.problems
-    ignored = {kind: tuple(sorted(names)) for kind, names in standing.provider.ignored.items()}
-    return Receipt(
-        held.plan.project, held.plan.environment, tuple(compared), held.judged(),
-        held.fresh(measured) if measured is not None else None, alarms, tuple(standing.drift), standing.resources,
-        ignored, tuple(problems), time.monotonic() - began,
-    )  # fmt: skip
-
-
-def broken(held: Trial, chosen: Callable[[Permission], bool] = lambda _: True) -> dict[str, str]:
-    """Each chosen permission by name → the name that the run failed by without it, empty when it went on."""
-    found: dict[str, str] = {}
-    for permission in held.standing.permissions():
-        if chosen(permission):
-            refused = [one.name for one in held.without(permission)]
-            named = permission.name in refused
-            found[permission.name] = permission.name if named else ", ".join(refused)
-            held.job.say(
-                f"without {permission.name}: {'refused by name' if named else found[permission.name] or 'it went on'}"
-            )
-    return found

@@ -70,6 +70,16 @@ def test_a_glue_job_has_no_schedule() -> None:
         list(wakes.calls(timed, step))
 
 
+def test_a_step_that_nothing_would_wake_is_refused() -> None:
+    plan = plan_of("totesys", "dev")
+    step = plan.step("ingest:totesys")
+    deployed = Trigger(step.name, "deployment")
+    with pytest.raises(UseError, match="ingest:totesys: a deployment wakes no step on AWS"):
+        list(wakes.calls(replace(plan, triggers=(deployed,)), step))
+    both = (deployed, Trigger(step.name, "schedule", "1 hour"))
+    assert len(list(wakes.calls(replace(plan, triggers=both), step))) == 1
+
+
 def test_what_wakes_a_step_is_said_in_a_line() -> None:
     plan = plan_of("totesys", "dev")
     assert wakes.said(plan, plan.step("ingest:totesys")) == "ingest:totesys, woken by schedule 10 minutes"

@@ -196,7 +196,7 @@ def test_a_schedule_wakes_a_service_under_its_own_account(tmp_path: Path) -> Non
     assert {call.name for call in calls(found, "secret")} == {"secret_api_keys", "secret_till_url"}
     assert "cloudscheduler.googleapis.com" in one(calls(found, "services"), "services")["services"]
     stale = one(calls(found, "alerts"), "alerts")["steps"]
-    assert stale["load:bigquery"] == {"monitored": "cloud_run_revision", "stale_minutes": 60}
+    assert stale["load:bigquery"] == {"job": "", "stale_minutes": 60}
     assert stale["ingest:till"]["stale_minutes"] == 21
 
 
@@ -268,7 +268,7 @@ def test_every_promise_becomes_a_policy() -> None:
     assert alerts["query_p98_seconds"] == 2
     told = one(calls(roots("open_data", "dev"), "alerts"), "alerts")
     assert told["channels"] == {"to_1": {"email": "ops@example.org", "events": ["success", "failure"]}}
-    assert told["steps"]["load:bigquery"] == {"monitored": "dataflow_step", "stale_minutes": 0}
+    assert told["steps"]["load:bigquery"] == {"job": "open-data-dev-load-bigquery", "stale_minutes": 0}
 
 
 def test_who_asks_to_hear_of_staleness_gets_minutes_by_the_clock() -> None:
@@ -340,3 +340,21 @@ def test_ci_finds_the_accounts_where_it_names_them() -> None:
     found = calls(roots("events", "dev"), "account")
     for purpose in ("plan", "apply"):
         assert one(found, f"ci_{purpose}")["name"] == named(plan, "account", "ci", purpose)
+
+
+def test_the_metrics_find_the_line_that_a_wake_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    """As Dataflow keeps it, by its words: the pattern of the module on the line of the adapter."""
+    from catchwater.adapters.metrics.cloud_logging import CloudLogging
+    from catchwater.ports import Measured
+
+    values = {"rows_out": 12.0, "failures": 0.0, "successes": 1.0}
+    CloudLogging().put(Measured("open_data", "dev", "load:bigquery", "load", "r1", values))
+    line = capsys.readouterr().out
+    module = (Path(bootstrap.__file__).parents[1] / "modules/google/alerts/main.tf").read_text()
+    found = re.search(r'^  text = "(.*)"$', module, re.MULTILINE)
+    assert found
+    text = found[1].replace("${var.project_label}", "open_data").replace("${var.environment}", "dev")
+    assert re.search(f"{text}.*.successes.: [1-9]", line)
+    assert re.search(f"{text}.*.rows_out.: [1-9].*.successes.: [1-9]", line)
+    assert not re.search(f"{text}.*.failures.: [1-9]", line)
+    assert not re.search(f"{text}.*.successes.: [1-9]", line.replace("open_data", "other"))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from catchwater.errors import TerraformFailed, TerraformMissing
+from catchwater.errors import MissingExtra, TerraformFailed, TerraformMissing
 from catchwater.infra.offline import terraform as offline
 from catchwater.infra.offline.provider import Provider
 from catchwater.infra.offline.schemas import Schemas
@@ -171,6 +171,13 @@ def test_without_the_binary_the_next_step_is_named() -> None:
         offline.binary({"TERRAFORM": "/nowhere/terraform"})
     assert "TERRAFORM=/path" in str(caught.value)
     assert offline.binary({"TERRAFORM": sys.executable}) == sys.executable
+
+
+def test_a_missing_package_names_the_line_that_installs_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delitem(sys.modules, "catchwater.infra.offline.server")
+    monkeypatch.setitem(sys.modules, "grpc", None)
+    with pytest.raises(MissingExtra, match=r"catchwater\[twin\]"), offline.offline([tmp_path]):
+        pass
 
 
 def test_the_switch_takes_the_providers_of_the_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

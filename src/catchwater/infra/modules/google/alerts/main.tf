@@ -1,10 +1,31 @@
 # Who is told what: metrics over the lines that every wake prints, and policies over those and over what was promised.
 
 locals {
-  wakes = join(" AND ", [
+  structured = join(" AND ", [
     "jsonPayload.catchwater.project=\"${var.project_label}\"",
     "jsonPayload.catchwater.environment=\"${var.environment}\"",
   ])
+
+  # Dataflow keeps the same line as a text; a dot stands for each quote
+  jobs = { for step, one in var.steps : step => one.job if one.job != "" }
+  text = "catchwater.: ..project.: .${var.project_label}., .environment.: .${var.environment}.,"
+
+  wakes = {
+    for value in ["failures", "successes"] : value => join(" OR ", concat(
+      ["(${local.structured} AND jsonPayload.catchwater.values.${value}>0)"],
+      length(local.jobs) == 0 ? [] : ["(resource.type=\"dataflow_step\" AND jsonPayload.message=~\"${local.text}.*.${value}.: [1-9]\")"],
+    ))
+  }
+
+  moved = join(" OR ", concat(
+    ["(${local.structured} AND jsonPayload.catchwater.values.successes>0 AND jsonPayload.catchwater.values.rows_out>0)"],
+    length(local.jobs) == 0 ? [] : ["(resource.type=\"dataflow_step\" AND jsonPayload.message=~\"${local.text}.*.rows_out.: [1-9].*.successes.: [1-9]\")"],
+  ))
+
+  # what tells a step's successes apart: its name, or the name of its job
+  chosen = {
+    for step, one in var.steps : step => one.job == "" ? "step=\"${step}\"" : "job_name=\"${one.job}\""
+  }
 
   channels = { for label, channel in google_monitoring_notification_channel.this : label => channel.id }
   told     = { for event in ["failure", "recovery", "stale", "success"] : event => [for label, one in var.channels : label if contains(one.events, event)] }
@@ -26,7 +47,7 @@ resource "google_logging_metric" "this" {
 
   name        = "${var.name}-${each.value}"
   description = "Wakes of ${var.name} with ${each.value}, by step"
-  filter      = "${local.wakes} AND jsonPayload.catchwater.values.${each.value}>0"
+  filter      = local.wakes[each.value]
 
   label_extractors = { step = "EXTRACT(jsonPayload.catchwater.step)" }
 
@@ -53,10 +74,10 @@ resource "google_monitoring_alert_policy" "failure" {
   notification_channels = [for label in local.told.failure : local.channels[label]]
 
   dynamic "conditions" {
-    for_each = toset([for step in values(var.steps) : step.monitored])
+    for_each = length(local.jobs) == length(var.steps) ? [] : ["cloud_run_revision"]
 
     content {
-      display_name = "failures on ${conditions.value}"
+      display_name = "failures"
 
       condition_threshold {
         filter          = "metric.type=\"logging.googleapis.com/user/${google_logging_metric.this["failures"].name}\" AND resource.type=\"${conditions.value}\""
@@ -69,6 +90,26 @@ resource "google_monitoring_alert_policy" "failure" {
           per_series_aligner   = "ALIGN_DELTA"
           cross_series_reducer = "REDUCE_SUM"
           group_by_fields      = ["metric.label.step"]
+        }
+      }
+    }
+  }
+
+  dynamic "conditions" {
+    for_each = local.jobs
+
+    content {
+      display_name = "${conditions.key} failed on Dataflow"
+
+      condition_threshold {
+        filter          = "metric.type=\"dataflow.googleapis.com/job/is_failed\" AND resource.type=\"dataflow_job\" AND resource.label.job_name=\"${conditions.value}\""
+        comparison      = "COMPARISON_GT"
+        threshold_value = 0
+        duration        = "0s"
+
+        aggregations {
+          alignment_period   = "60s"
+          per_series_aligner = "ALIGN_MAX"
         }
       }
     }
@@ -99,7 +140,7 @@ resource "google_monitoring_alert_policy" "stale" {
     display_name = "no success"
 
     condition_prometheus_query_language {
-      query                     = "(sum(increase(${local.successes}{monitored_resource=\"${each.value.monitored}\",step=\"${each.key}\"}[${each.value.stale_minutes}m])) or vector(0)) < 1"
+      query                     = "(sum(increase(${local.successes}{monitored_resource=\"${each.value.job == "" ? "cloud_run_revision" : "dataflow_step"}\",${local.chosen[each.key]}}[${each.value.stale_minutes}m])) or vector(0)) < 1"
       duration                  = "300s"
       evaluation_interval       = "60s"
       disable_metric_validation = true
@@ -124,7 +165,7 @@ resource "google_monitoring_alert_policy" "success" {
     display_name = "rows moved"
 
     condition_matched_log {
-      filter           = "${local.wakes} AND jsonPayload.catchwater.values.successes>0 AND jsonPayload.catchwater.values.rows_out>0"
+      filter           = local.moved
       label_extractors = { step = "EXTRACT(jsonPayload.catchwater.step)" }
     }
   }

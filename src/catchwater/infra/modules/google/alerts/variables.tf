@@ -49,16 +49,11 @@ variable "channels" {
 }
 
 variable "steps" {
-  description = "Step to the monitored resource that its lines come from, and the minutes after which no success is stale (0: never)."
+  description = "Step to the name of its Dataflow job (empty: it runs on Cloud Run), and the minutes after which no success is stale (0: never)."
   type = map(object({
-    monitored     = string
+    job           = string
     stale_minutes = number
   }))
-
-  validation {
-    condition     = alltrue([for step in values(var.steps) : contains(["cloud_run_revision", "dataflow_step"], step.monitored)])
-    error_message = "A step's lines come from cloud_run_revision or dataflow_step."
-  }
 
   validation {
     condition     = alltrue([for step in values(var.steps) : step.stale_minutes >= 0 && step.stale_minutes <= 36000])
