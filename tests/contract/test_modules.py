@@ -33,17 +33,17 @@ def wrongs(opened: Any) -> list[dict[str, Any]]:
 
 
 def uncaught(
-    opened: Any, cloud: str, wrong: Wrong, chosen: Callable[[Argument], bool], caught: Callable[[Argument, Said], bool]
+    opened: Any, among: str, wrong: Wrong, chosen: Callable[[Argument], bool], caught: Callable[[Argument, Said], bool]
 ) -> list[str]:
-    """The arguments, of all modules of a cloud, that Terraform lets pass when they are wrong.
+    """The arguments, of all modules whose name begins so, that Terraform lets pass when they are wrong.
 
     All are wrong at once; as it doesn't look at what depends on a wrong resource, those found are put right again and
     the rest is tried anew.
     """
-    files = {one: opened.root.parent / "modules" / one / "main.tf" for one in ENTITIES if one.startswith(cloud)}
+    files = {one: opened.root.parent / "modules" / one / "main.tf" for one in ENTITIES if one.startswith(among)}
     texts = {one: file.read_text() for one, file in files.items()}
     left = {one: [argument for argument in arguments(text) if chosen(argument)] for one, text in texts.items()}
-    assert sum(map(len, left.values())) > 50
+    assert any(left.values())
     while any(left.values()):
         for one, file in files.items():
             file.write_text(wrong(texts[one], left[one]))
@@ -70,7 +70,7 @@ def calls(cloud: str, terraform: Opened, tmp_path: Path) -> Any:
 
 
 @clouds
-def test_no_renamed_argument_passes(cloud: str, calls: Any) -> None:
+def test_no_renamed_argument_passes(cloud: str, calls: Any, terraform: Opened, tmp_path: Path) -> None:
     """The new name isn't known; and the old one is missed where it is required."""
 
     def caught(one: Argument, said: Said) -> bool:
@@ -78,7 +78,12 @@ def test_no_renamed_argument_passes(cloud: str, calls: Any) -> None:
         missed = not required(one) or any(text == d["detail"] for d in said)
         return on_line(one, said, "Unsupported argument") and missed
 
-    assert uncaught(calls, cloud, mutants.renamed, lambda one: True, caught) == []
+    left = uncaught(calls, cloud, mutants.renamed, lambda one: True, caught)
+    for module in sorted({one.split(":")[0] for one in left}):  # a dynamic block over what isn't known at all
+        opened = terraform(example(module, tmp_path / module))
+        names = [one.removeprefix(f"{module}: ") for one in left]
+        again = uncaught(opened, module, mutants.renamed, lambda one: f"{one.type}.{one.dotted}" in names, on_line)  # noqa: B023
+        assert again == []
 
 
 def required(argument: Argument) -> bool:
