@@ -64,19 +64,18 @@ class Trial:
         version = self.wiring.warehouse().version() if wanted else None
         return version is not None and all(version.cut.get(log) == batch for log, batch in (wanted or {}).items())
 
-    def until(self, done: Callable[[], bool], what: str, patience: float = PATIENCE, since: int | None = None) -> bool:
+    def until(self, done: Callable[[], bool], what: str, since: int | None = None, patience: float = PATIENCE) -> bool:
         """Whether it came true; with `since` a refusal of a role after that decision ends the wait, and an event that
         no function could handle."""
-        lost = self.lost()
-        deadline, refused = time.monotonic() + patience, False
+        lost = self.lost() if since is not None else 0
+        deadline, over = time.monotonic() + patience, False
         while time.monotonic() < deadline:
             if done():
                 return True
-            if since is not None and not refused and (self.denied(since) or self.lost() > lost):
-                deadline, refused = time.monotonic() + GRACE, True
+            if since is not None and not over and (self.denied(since) or self.lost() > lost):
+                deadline, over = time.monotonic() + GRACE, True
             time.sleep(0.25)
-        if not refused:
-            self.job.say(f"waited for {what} in vain")
+        self.job.say(f"waited for {what} in vain")
         return False
 
     def decisions(self, since: int = 0) -> int:
@@ -228,11 +227,14 @@ class Trial:
                 self.change()
                 self.wake()
 
-            def ended() -> bool:
-                named = any(one.name == permission.name for one in self.denied(since))
-                return named or (self.progress.captured() > head and self.settled())
+            def named() -> bool:
+                return any(one.name == permission.name for one in self.denied(since))
 
-            self.until(ended, "a refusal", since=since)
+            def ended() -> bool:
+                return named() or (self.progress.captured() > head and self.settled())
+
+            if self.until(ended, "an end", patience=PATIENCE / 3) and not named():
+                self.until(named, "a refusal", patience=GRACE)  # what a step does last it does after its commit
             return self.denied(since)
 
     @contextmanager
