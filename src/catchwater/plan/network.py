@@ -46,8 +46,7 @@ def _services(plan: Plan, step: Step) -> list[tuple[str, str]]:
             found.append(("secretsmanager", grant.because))
         elif grant.resource.startswith("topic/"):
             found.append(("sqs", grant.because))
-    if step.stage == "ingest":
-        found.append(("lambda", "it wakes itself again when there is more to do than time"))
+    found.append(("lambda", "it wakes itself again when there is more to do than time"))
     if step.stage == "load" and plan.warehouse["kind"] == "bigquery":
         found.append(("bigquery", "the warehouse is outside of AWS"))
     return found

@@ -29,6 +29,11 @@ class Permission:
         resource = grant.resource if grant else short(self.statement.resources[0])
         return f"{self.step} {'+'.join(self.statement.actions)} {resource}"
 
+    @property
+    def asked(self) -> bool:
+        """Whether the emulator asks anybody about it."""
+        return not self.statement.actions[0].startswith(UNASKED)
+
     def covers(self, decision: Decision) -> bool:
         said = self.statement
         if decision.role != self.role or decision.action.lower() not in (action.lower() for action in said.actions):
@@ -72,10 +77,10 @@ def judge(permissions: Sequence[Permission], decisions: Sequence[Decision]) -> J
         count = sum(number for one, number in allowed.items() if permission.covers(one))
         if count:
             used[permission.name] = count
-        elif permission.statement.actions[0].startswith(UNASKED):
-            unproven.append(permission.name)
-        else:
+        elif permission.asked:
             unused.append(permission.name)
+        else:
+            unproven.append(permission.name)
     return Judged(used, tuple(sorted(unused)), tuple(sorted(unproven)), denials(permissions, decisions))
 
 

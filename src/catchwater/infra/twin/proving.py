@@ -39,10 +39,11 @@ def proven(held: Trial, began: float) -> Receipt:
 
 
 def broken(held: Trial, chosen: Callable[[Permission], bool] = lambda _: True) -> dict[str, str]:
-    """Each chosen permission by name → the name that the run failed by without it, empty when it went on."""
+    """Each chosen permission by name → the name that the run failed by without it, empty when it went on. Those that
+    the emulator asks nobody about are left alone."""
     found: dict[str, str] = {}
     for permission in held.standing.permissions():
-        if chosen(permission):
+        if chosen(permission) and permission.asked:
             refused = [one.name for one in held.without(permission)]
             named = permission.name in refused
             found[permission.name] = permission.name if named else ", ".join(refused)
