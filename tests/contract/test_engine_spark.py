@@ -23,6 +23,7 @@ from catchwater.stages.process import process
 from catchwater.wiring import SystemClock
 from tests.support.models import Bench, table
 from tests.support.spark import SCALARS, Both, rows_of_log, stop, values
+from tests.support.zones import FolderStore
 
 JSONS = [
     '{"a": "x", "n": {"m": 7, "l": [1, {"z": 2}], "b": true}}', '{"a": null, "n": null}', "{}", "null", "[1]", '"a"',
@@ -292,6 +293,25 @@ def test_models_are_equal_through_changes(session: None, tmp_path: Path) -> None
         assert committed(one) == committed(other)
     again = other.process()
     assert not again.batches
+
+
+@pytest.mark.proof
+def test_an_engine_on_other_machines_reads_and_writes_by_urls(
+    session: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    one, other = bench(tmp_path / "a", False), bench(tmp_path / "b", True)
+    zones = {"ZONES": str(tmp_path / "zones")}
+    stores = {zone: FolderStore(f"s3://{zone}", zones, tmp_path) for zone in ("ingestion", "processed")}
+    other.ports = replace(other.ports, stores=stores)
+    monkeypatch.setattr(SparkEngine, "remote", property(lambda self: True))
+    for number in range(2):
+        change(one, number)
+        change(other, number)
+        one.process()
+        assert not other.process().failures
+        assert committed(one) == committed(other)
 
 
 def test_a_check_that_fails_commits_nothing(session: None, tmp_path: Path) -> None:

@@ -75,8 +75,8 @@ TYPES: list[tuple[str, dict[str, Any], dict[str, Any] | None, dict[str, Any]]] =
     ("aws_s3_bucket_server_side_encryption_configuration", {"bucket": "shop-in", "rule": [
         {"apply_server_side_encryption_by_default": [{"sse_algorithm": "AES256"}]}]}, None,
      {"rule": [{"apply_server_side_encryption_by_default": [{"sse_algorithm": "AES256"}]}]}),
-    ("aws_s3_bucket_policy", {"bucket": "shop-in", "policy": policy("s3:GetObject", "x").replace(
-        '"Effect"', '"Principal": "*", "Effect"')}, None, {}),
+    ("aws_s3_bucket_policy", {"bucket": "shop-in", "policy": policy(
+        "s3:*", "arn:aws:s3:::shop-in/*").replace('"Effect": "Allow"', '"Principal": "*", "Effect": "Deny"')}, None, {}),
     ("aws_s3_bucket_lifecycle_configuration", {"bucket": "shop-in", "rule": [
         {"id": "a", "status": "Enabled", "filter": [{"prefix": "x/"}], "expiration": [{"days": 3}],
          "abort_incomplete_multipart_upload": [{"days_after_initiation": 7}],
@@ -149,7 +149,7 @@ TYPES: list[tuple[str, dict[str, Any], dict[str, Any] | None, dict[str, Any]]] =
     ("aws_db_instance", {"identifier": "house", "db_name": "shop", "username": "u", "password_wo": "p", "port": 5432},
      {}, {"address": "127.64.0.1"}),
 ]  # fmt: skip
-KEPT = {"aws_s3_bucket_versioning", "aws_s3_bucket_notification", "aws_sqs_queue_policy", "aws_sns_topic_policy",
+KEPT = {"aws_s3_bucket_server_side_encryption_configuration", "aws_s3_bucket_versioning", "aws_s3_bucket_notification", "aws_sqs_queue_policy", "aws_sns_topic_policy",
         "aws_secretsmanager_secret_version", "aws_vpc_security_group_egress_rule", "aws_db_instance",
         "aws_vpc_security_group_ingress_rule"}  # these go with what they belong to  # fmt: skip
 

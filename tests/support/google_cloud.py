@@ -1,5 +1,6 @@
 """A project on Google Cloud, on emulators: its buckets with their events, its functions and services as processes."""
 
+import ctypes
 import json
 import os
 import signal
@@ -26,6 +27,11 @@ from tests.support.pubsub import PROJECT, Pubsub
 from tests.support.waiting import until
 
 
+def _die_with_parent() -> None:
+    """A server doesn't outlive the tests, even when they are killed."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
 @dataclass
 class Process:
     """A server that is started, killed and started again, always on the same port."""
@@ -44,8 +50,9 @@ class Process:
     def start(self) -> None:
         with self.log.open("ab") as log:
             self.running = subprocess.Popen(
-                self.command, cwd=self.folder, env=dict(self.env), stdout=log, stderr=log, start_new_session=True
-            )
+                self.command, cwd=self.folder, env=dict(self.env), stdout=log, stderr=log, start_new_session=True,
+                preexec_fn=_die_with_parent,
+            )  # fmt: skip
         until(self._listens, f"no server on {self.port}: {self.log.read_text()[-2000:]}")
 
     def _listens(self) -> bool:
