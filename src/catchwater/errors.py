@@ -150,7 +150,7 @@ class TerraformMissing(TerraformError):
     def __init__(self) -> None:
         super().__init__(
             "the Terraform binary isn't on the PATH",
-            next_step="install Terraform 1.11 or newer (developer.hashicorp.com/terraform/install), or name it: TERRAFORM=/path",
+            next_step="install Terraform 1.11 or newer (developer.hashicorp.com/terraform/install), or TERRAFORM=/path",
         )
 
 

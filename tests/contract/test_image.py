@@ -69,7 +69,7 @@ def test_the_folder_of_the_image_follows_the_package(tmp_path: Path) -> None:
     (target / "catchwater" / "errors.py").write_text("changed")
     assert write_image(plan, tmp_path) == target == tmp_path / folder(plan)
     found = {path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_file()}
-    assert found == image_files(plan).keys()
+    assert found == image_files(plan).keys() | {"pipeline.py"}
     assert (target / "catchwater" / "errors.py").read_bytes() == image_files(plan)["catchwater/errors.py"]
     assert container.needed(plan)
     assert not container.needed(plan_of("totesys", "dev"))
@@ -161,3 +161,15 @@ def test_the_command_runs_in_a_clean_environment(tmp_path: Path) -> None:
 def _answers(port: int) -> bool:
     with socket.socket() as one:
         return one.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_the_image_of_a_pipeline_holds_the_launcher_and_what_it_launches() -> None:
+    plan = plan_of("open_data", "dev")
+    assert set(container.dockerfiles(plan)) == {"Dockerfile", "Dockerfile.dataflow"}
+    assert set(container.dockerfiles(plan_of("events", "dev"))) == {"Dockerfile"}
+    assert container.dockerfiles(plan_of("totesys", "dev")) == {}
+    lines = words(container.dockerfiles(plan)["Dockerfile.dataflow"])
+    assert ("USER", "65532:65532") in lines
+    assert lines[-1] == ("ENTRYPOINT", '["/opt/google/dataflow/python_template_launcher"]')
+    assert ("ENV", "FLEX_TEMPLATE_PYTHON_PY_FILE=/template/pipeline.py") in lines
+    compile(container.PIPELINE, "pipeline.py", "exec")

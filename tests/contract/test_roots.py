@@ -62,6 +62,7 @@ def given(root: Path) -> dict[str, str]:
 
 
 VALUES = {
+    "dataflow_image": "europe-west2-docker.pkg.dev/example-dev/example/catchwater-dataflow:1",
     "image": "europe-west2-docker.pkg.dev/example-dev/example/catchwater:1",
     "route_tables": '["rtb-0123456789abcdef0"]',
     "warehouse_password": "example-password",

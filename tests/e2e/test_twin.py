@@ -140,7 +140,8 @@ def test_the_command_ends_with_its_receipt_and_leaves_nothing_running(tmp_path: 
 
 
 @pytest.mark.proof
-def test_nothing_outlives_a_killed_twin(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda how: how.name)
+def test_nothing_outlives_a_killed_twin(tmp_path: Path, how: signal.Signals) -> None:
     project = write(tmp_path / "shop")
     line = [sys.executable, "-m", "catchwater", "twin", "--env", "dev", str(project)]
     with subprocess.Popen(line, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as killed:
@@ -148,7 +149,8 @@ def test_nothing_outlives_a_killed_twin(tmp_path: Path) -> None:
         while "apply bootstrap" not in killed.stderr.readline():
             assert killed.poll() is None
         assert running(str(project))
-        killed.send_signal(signal.SIGKILL)
+        killed.send_signal(how)
+        killed.stderr.read()
     deadline = time.monotonic() + 20
     while running(str(project)) and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -48,7 +48,7 @@ def build(plan: Plan, folder: Path, siblings: Sequence[Plan] = ()) -> dict[str, 
         found |= rendered(root, plan, backend(root, plan))
     found |= modules(made)
     found |= workflows.files([workflows.stage(other, roots(other, folder)) for other in siblings or (plan,)])
-    if container.needed(plan):
-        found[f"infra/{plan.environment}/Dockerfile"] = container.dockerfile(plan).encode()
+    for name, text in container.dockerfiles(plan).items():
+        found[f"infra/{plan.environment}/{name}"] = text.encode()
     found |= readme(plan, made, sorted(found))
     return dict(sorted(found.items()))

@@ -8,12 +8,49 @@ from catchwater.plan.plan import Plan
 BASE = "python:3.12-slim-bookworm"
 USER = 65532
 SERVICE = ("python", "-m", "catchwater.cli.service")
+SDK = "apache/beam_python3.12_sdk:2.77.0"
+LAUNCHER = "gcr.io/dataflow-templates-base/python312-template-launcher-base:latest"
+PIPELINE = b"""import sys
+
+from catchwater.runtimes.dataflow import main
+
+sys.exit(main(sys.argv[1:]))
+"""
 JOB = ("python", "-m", "catchwater.runtimes.cloud_run")
 
 
 def needed(plan: Plan) -> bool:
     """Whether any step runs in the image."""
-    return any(step.place == "google" and step.compute in ("service", "job") for step in plan.steps)
+    return any(step.place == "google" and step.compute in ("service", "job", "dataflow") for step in plan.steps)
+
+
+def dockerfiles(plan: Plan) -> dict[str, str]:
+    """The Dockerfiles of the images that the plan's steps run in, by their names."""
+    computes = {step.compute for step in plan.steps if step.place == "google"}
+    found = {"Dockerfile": dockerfile(plan)} if computes & {"service", "job"} else {}
+    return found | ({"Dockerfile.dataflow": dataflow(plan)} if "dataflow" in computes else {})
+
+
+def dataflow(plan: Plan) -> str:
+    """The Dockerfile of a flex template: Beam's own image, Google's launcher, and the pipeline."""
+    source = folder(plan)
+    return f"""\
+# Written by `catchwater build`. `catchwater package --env {plan.environment}` makes {source}/ first.
+ARG SDK={SDK}
+ARG LAUNCHER={LAUNCHER}
+FROM ${{LAUNCHER}} AS launcher
+
+FROM ${{SDK}}
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONUNBUFFERED=1 PYTHONPATH=/template
+COPY {source}/requirements.txt /template/requirements.txt
+RUN pip install --only-binary=:all: --requirement /template/requirements.txt
+COPY {source}/catchwater /template/catchwater
+COPY {source}/pipeline.py /template/pipeline.py
+COPY --from=launcher /opt/google/dataflow/python_template_launcher /opt/google/dataflow/python_template_launcher
+ENV FLEX_TEMPLATE_PYTHON_PY_FILE=/template/pipeline.py
+USER {USER}:{USER}
+ENTRYPOINT ["/opt/google/dataflow/python_template_launcher"]
+"""
 
 
 def folder(plan: Plan) -> str:
@@ -49,7 +86,7 @@ CMD [{command}]
 def write_image(plan: Plan, project: Path) -> Path:
     """Write the folder that the image is built from; what was there and isn't any more is removed."""
     target = project / folder(plan)
-    files = image_files(plan)
+    files = {**image_files(plan), "pipeline.py": PIPELINE}
     held = [path for path in target.rglob("*") if path.is_file()] if target.is_dir() else []
     for path in held:
         if path.relative_to(target).as_posix() not in files:

@@ -18,6 +18,7 @@ PYTHON = "3.11"
 PLATFORM = "x86_64"
 GLIBC = (2, 34)  # of Amazon Linux 2023
 MOST = 250 << 20  # bytes, unzipped: what Lambda takes
+FUNCTION = "artifacts/catchwater-function.zip"
 LAMBDA = "artifacts/catchwater-lambda.zip"  # under infra/<environment>
 HANDLER = "catchwater.runtimes.aws_lambda.handler"
 LEVEL = 1  # of zlib: a higher one takes five times as long for a tenth less
@@ -45,10 +46,18 @@ def extras_of(plan: Plan) -> tuple[str, ...]:
 
 
 def package(plan: Plan, folder: Path) -> tuple[Path, ...]:
-    """Write the archives that the roots of a plan ask for, under the project's `folder`; returns their paths."""
+    """Write the archives that the roots of a plan ask for, and the folder that its images are built from, under the
+    project's `folder`; returns their paths."""
+    from catchwater.infra import container
+    from catchwater.infra.function_source import function_zip
+
     made = []
     if any(step.place == "aws" and step.compute == "lambda" for step in plan.steps):
         made.append(lambda_zip(folder / "infra" / plan.environment / LAMBDA, extras_of(plan)))
+    if any(step.place == "google" and step.compute == "function" for step in plan.steps):
+        made.append(function_zip(plan, folder / "infra" / plan.environment / FUNCTION))
+    if container.needed(plan):
+        made.append(container.write_image(plan, folder))
     return tuple(made)
 
 

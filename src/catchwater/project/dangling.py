@@ -123,7 +123,8 @@ def _warehouse(tree: Value, folder: Path) -> Iterator[Problem]:
 def _lake(tree: Value, folder: Path) -> Iterator[Problem]:
     url, lake = tree.at("lake", "url"), tree.at("lake")
     if url is not None and isinstance(url.data, str) and not url.data.startswith(("s3://", "gs://", "${")):
-        yield _refuse(url, ("lake", "url"), "a lake is a folder, on S3 or on GCS", "write s3://bucket/prefix or gs://bucket/prefix, or leave it out")
+        right = "write s3://bucket/prefix or gs://bucket/prefix, or leave it out"
+        yield _refuse(url, ("lake", "url"), "a lake is a folder, on S3 or on GCS", right)
     taken: dict[str, str] = {}
     for zone, usual in (("ingestion", "ingestion"), ("processed", "processed"), ("artifacts", "artifacts")):
         name = _text(tree, "lake", zone) or usual

@@ -132,25 +132,17 @@ def test_looker_is_checked_where_it_is_declared() -> None:
     assert "lookml" not in actions(plan_of("totesys", "dev"))["jobs"]
 
 
-def test_cloud_build_builds_pushes_and_deploys_on_main_and_plans_on_a_branch() -> None:
+def test_cloud_build_applies_on_main_and_plans_on_a_branch() -> None:
     files = made(plan_of("open_data", "dev"), plan_of("open_data", "prod"))
     assert set(files) == {f"cloudbuild/{env}/{what}.yaml" for env in ("dev", "prod") for what in ("plan", "apply")}
     plan, apply = (YAML(typ="safe").load(files[f"cloudbuild/dev/{what}.yaml"]) for what in ("plan", "apply"))
-    assert [step["id"] for step in apply["steps"]] == [
-        "package",
-        "build",
-        "push",
-        "google-storage",
-        "google-workflow-lambda",
-    ]
-    assert "push" not in [step["id"] for step in plan["steps"]]
-    assert "terraform -chdir=infra/dev/google/storage apply" in apply["steps"][3]["args"][1]
-    assert "terraform -chdir=infra/dev/google/storage plan" in plan["steps"][2]["args"][1]
+    assert [step["id"] for step in apply["steps"]] == ["package", "google-storage", "google-workflow-lambda"]
+    assert "terraform -chdir=infra/dev/google/storage apply" in apply["steps"][1]["args"][1]
+    assert "terraform -chdir=infra/dev/google/storage plan" in plan["steps"][1]["args"][1]
     assert plan["serviceAccount"] != apply["serviceAccount"]
-    assert not [step for step in apply["steps"] if "bootstrap" in step["id"]]
 
 
-def test_an_image_is_built_of_the_commit_and_only_where_one_runs(tmp_path: Path) -> None:
+def test_images_are_built_of_the_commit_and_only_where_one_runs(tmp_path: Path) -> None:
     asked = (*roots("google"), Root("google", "serve", (), variables=(Variable("image", "The image."),)))
     stage = workflows.stage(plan_of("shop", "prod"), asked)
     files = {path: data.decode() for path, data in workflows.files([stage]).items()}
@@ -159,5 +151,26 @@ def test_an_image_is_built_of_the_commit_and_only_where_one_runs(tmp_path: Path)
     image = "europe-west2-docker.pkg.dev/shop-prod/shop-prod/catchwater:${{ github.sha }}"
     assert {job["env"]["TF_VAR_image"] for name, job in jobs.items() if name != "lookml"} == {image}
     names = {name: [step.get("name") for step in job["steps"]] for name, job in jobs.items()}
-    assert names["apply-prod"][-2:] == ["Image", "Apply"]
-    assert "Image" not in names["plan-prod"]
+    assert names["apply-prod"][-2:] == ["Images", "Apply"]
+    assert "Images" not in names["plan-prod"]
+    assert "Dockerfile.dataflow" not in files[".github/workflows/catchwater.yml"]
+
+
+def test_a_pipeline_has_an_image_of_its_own(tmp_path: Path) -> None:
+    both = (Variable("image", "One."), Variable("dataflow_image", "Another."))
+    stage = workflows.stage(
+        plan_of("open_data", "dev"), (*roots("google"), Root("google", "serve", (), variables=both))
+    )
+    files = {path: data.decode() for path, data in workflows.files([stage]).items()}
+    linted(tmp_path, files)
+    apply = YAML(typ="safe").load(files["cloudbuild/dev/apply.yaml"])
+    assert [step["id"] for step in apply["steps"]][:5] == [
+        "package",
+        "build",
+        "push",
+        "build-dataflow",
+        "push-dataflow",
+    ]
+    address = "europe-west2-docker.pkg.dev/od-dev/open-data-dev/catchwater-dataflow:$SHORT_SHA"
+    assert f"TF_VAR_dataflow_image={address}" in apply["steps"][-1]["env"]
+    assert apply["steps"][3]["args"] == ["build", "--tag", address, "--file", "infra/dev/Dockerfile.dataflow", "."]

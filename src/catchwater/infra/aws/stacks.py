@@ -5,6 +5,7 @@ from pathlib import Path
 
 from catchwater.errors import UseError
 from catchwater.infra.aws import bootstrap, glue, lambdas, observability, places, storage, warehouse
+from catchwater.infra.hcl import Value
 from catchwater.infra.roots import Root
 from catchwater.plan.plan import Plan
 
@@ -39,9 +40,9 @@ def _distinct(root: Root) -> None:
         )
 
 
-def backend(root: Root, plan: Plan) -> Mapping[str, object]:
+def backend(root: Root, plan: Plan) -> Mapping[str, Value]:
     """S3 with a lock file beside the state; the DynamoDB table too, where the project asks for it."""
-    found: dict[str, object] = {
+    found: dict[str, Value] = {
         "bucket": bootstrap.state_bucket(plan),
         "key": bootstrap.state_key(plan, root.stack),
         "region": places.region(plan),

@@ -7,7 +7,7 @@ from catchwater import __version__
 from catchwater.infra.names import name
 
 if TYPE_CHECKING:
-    from catchwater.infra.ci.workflows import Stage
+    from catchwater.infra.ci.workflows import Image, Stage
 
 TERRAFORM = "hashicorp/terraform:1.11.4"
 PYTHON = "python:3.12-slim-bookworm"
@@ -26,19 +26,23 @@ def _build(stage: "Stage", apply: bool) -> str:
     what = "apply on main" if apply else "plan on a branch"
     text = f"# Written by `catchwater build`: {stage.environment}, {what}.\nsteps:\n"
     text += _package(stage)
-    text += _image(stage, push=apply)
-    before = "push" if apply else "build"
+    before = "package"
+    for image in stage.images("$SHORT_SHA"):
+        text, before = text + _image(image, before, push=apply), _last(image, apply)
     for stack in stage.stacks:
         text += _stack(stage, stack, apply, before)
         before = _id(stack)
-    account = stage.account("apply" if apply else "plan")
+    return text + _tail(stage, "apply" if apply else "plan")
+
+
+def _tail(stage: "Stage", purpose: str) -> str:
     project = stage.plan.clouds["google"]["project"]
-    text += f"serviceAccount: projects/{project}/serviceAccounts/{account}\n"
+    text = f"serviceAccount: projects/{project}/serviceAccounts/{stage.account(purpose)}\n"
     text += "options:\n  logging: CLOUD_LOGGING_ONLY\ntimeout: 3600s\n"
-    asked = [variable for variable in stage.variables if variable.name != "image" and not variable.ephemeral]
-    if asked:
-        text += "substitutions:\n" + "".join(f'  _{v.name.upper()}: ""\n' for v in asked)
-    hidden = [variable for variable in stage.variables if variable.ephemeral]
+    plain = [variable for variable in stage.told if not variable.ephemeral]
+    if plain:
+        text += "substitutions:\n" + "".join(f'  _{v.name.upper()}: ""\n' for v in plain)
+    hidden = [variable for variable in stage.told if variable.ephemeral]
     if hidden:
         text += "availableSecrets:\n  secretManager:\n" + "".join(
             f"    - versionName: projects/{project}/secrets/{name(stage.plan, 'job', 'ci', v.name)}/versions/latest\n"
@@ -56,17 +60,21 @@ def _package(stage: "Stage") -> str:
     )
 
 
-def _image(stage: "Stage", push: bool) -> str:
-    dockerfile = f"infra/{stage.environment}/Dockerfile"
+def _image(image: "Image", before: str, push: bool) -> str:
+    built = _last(image, push=False)
     text = (
-        f"  - id: build\n    name: {DOCKER}\n    waitFor: [package]\n"
-        f"    args: [build, --tag, {stage.image('$SHORT_SHA')}, --file, {dockerfile}, .]\n"
+        f"  - id: {built}\n    name: {DOCKER}\n    waitFor: [{before}]\n"
+        f"    args: [build, --tag, {image.address}, --file, {image.dockerfile}, .]\n"
     )
     if push:
-        text += (
-            f"  - id: push\n    name: {DOCKER}\n    waitFor: [build]\n    args: [push, {stage.image('$SHORT_SHA')}]\n"
-        )
+        text += f"  - id: {_last(image, push)}\n    name: {DOCKER}\n    waitFor: [{built}]\n"
+        text += f"    args: [push, {image.address}]\n"
     return text
+
+
+def _last(image: "Image", push: bool) -> str:
+    suffix = "" if image.variable == "image" else f"-{image.variable.removesuffix('_image')}"
+    return f"{'push' if push else 'build'}{suffix}"
 
 
 def _id(stack: str) -> str:
@@ -76,11 +84,9 @@ def _id(stack: str) -> str:
 def _stack(stage: "Stage", stack: str, apply: bool, before: str) -> str:
     root = f"infra/{stage.environment}/{stack}"
     command = "apply -input=false -auto-approve" if apply else "plan -input=false -lock=false"
-    env = "".join(
-        f"      - TF_VAR_{v.name}={stage.image('$SHORT_SHA') if v.name == 'image' else f'$_{v.name.upper()}'}\n"
-        for v in stage.variables
-        if not v.ephemeral
-    )
+    told = {v.name: f"$_{v.name.upper()}" for v in stage.told if not v.ephemeral}
+    told |= {image.variable: image.address for image in stage.images("$SHORT_SHA")}
+    env = "".join(f"      - TF_VAR_{variable}={value}\n" for variable, value in told.items())
     secret = "".join(f"      - TF_VAR_{v.name}\n" for v in stage.variables if v.ephemeral)
     text = f"  - id: {_id(stack)}\n    name: {TERRAFORM}\n    waitFor: [{before}]\n    entrypoint: sh\n"
     text += "    args:\n      - -euc\n      - |\n"

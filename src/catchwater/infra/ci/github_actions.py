@@ -140,7 +140,7 @@ def _apply(stage: "Stage", before: "Stage | None") -> str:
         + _job()
         + _environment(stage)
         + _steps(stage, "apply")
-        + _image(stage)
+        + _images(stage)
         + _filled(_APPLY, stage)
     )
 
@@ -157,11 +157,9 @@ def _environment(stage: "Stage") -> str:
     """What the roots must be told: repository variables, and secrets for what no state may hold."""
     lines = [
         f"      TF_VAR_{v.name}: ${{{{ {'secrets' if v.ephemeral else 'vars'}.{_asked(stage, v.name)} }}}}\n"
-        for v in stage.variables
-        if v.name != "image"
+        for v in stage.told
     ]
-    if _has_image(stage):
-        lines.append(f"      TF_VAR_image: {stage.image('${{ github.sha }}')}\n")
+    lines += [f"      TF_VAR_{one.variable}: {one.address}\n" for one in stage.images("${{ github.sha }}")]
     if stage.plan.credentials == "keys" and "google" in stage.plan.clouds:
         lines.append("      GOOGLE_CLOUD_PROJECT: ${{ secrets.GCLOUD_PROJECT }}\n")
     return "    env:\n" + "".join(lines) if lines else ""
@@ -192,19 +190,19 @@ def _steps(stage: "Stage", purpose: str) -> str:
     return text
 
 
-def _has_image(stage: "Stage") -> bool:
-    return any(variable.name == "image" for variable in stage.variables)
-
-
-def _image(stage: "Stage") -> str:
-    if not _has_image(stage):
+def _images(stage: "Stage") -> str:
+    images = stage.images("")
+    if not images:
         return ""
-    host = f"{stage.plan.clouds['google']['region']}-docker.pkg.dev"
+    host = images[0].address.partition("/")[0]
+    built = "".join(
+        f'          docker build --tag "$TF_VAR_{image.variable}" --file {image.dockerfile} .\n'
+        f'          docker push "$TF_VAR_{image.variable}"\n'
+        for image in images
+    )
     return (
-        "      - name: Image\n        run: |\n          set -euo pipefail\n"
-        f"          gcloud auth configure-docker {host} --quiet\n"
-        f'          docker build --tag "$TF_VAR_image" --file infra/{stage.environment}/Dockerfile .\n'
-        '          docker push "$TF_VAR_image"\n'
+        "      - name: Images\n        run: |\n          set -euo pipefail\n"
+        f"          gcloud auth configure-docker {host} --quiet\n{built}"
     )
 
 

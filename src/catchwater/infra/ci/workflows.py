@@ -8,6 +8,20 @@ from catchwater.infra.names import name
 from catchwater.infra.roots import Root, Variable
 from catchwater.plan.plan import Plan
 
+IMAGES = {
+    "image": ("catchwater", "Dockerfile"),
+    "dataflow_image": ("catchwater-dataflow", "Dockerfile.dataflow"),
+}
+
+
+@dataclass(frozen=True)
+class Image:
+    """`variable` of a root takes `address`, which is built from `dockerfile`."""
+
+    variable: str
+    address: str
+    dockerfile: str
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -32,11 +46,22 @@ class Stage:
         project = self.plan.clouds["google"]["project"]
         return f"{name(self.plan, 'account', 'ci', purpose)}@{project}.iam.gserviceaccount.com"
 
-    def image(self, tag: str) -> str:
-        """The image of Cloud Run, in the repository that bootstrap makes."""
-        google = self.plan.clouds["google"]
+    def images(self, tag: str) -> tuple[Image, ...]:
+        """The images that the roots ask for, in the repository that bootstrap makes."""
+        google = self.plan.clouds.get("google", {})
         repository = name(self.plan, "repository")
-        return f"{google['region']}-docker.pkg.dev/{google['project']}/{repository}/catchwater:{tag}"
+        place = f"{google.get('region')}-docker.pkg.dev/{google.get('project')}/{repository}"
+        asked = {variable.name for variable in self.variables}
+        return tuple(
+            Image(variable, f"{place}/{called}:{tag}", f"infra/{self.environment}/{dockerfile}")
+            for variable, (called, dockerfile) in IMAGES.items()
+            if variable in asked
+        )
+
+    @property
+    def told(self) -> tuple[Variable, ...]:
+        """What a person must tell: images are built."""
+        return tuple(variable for variable in self.variables if variable.name not in IMAGES)
 
 
 def stage(plan: Plan, roots: Sequence[Root]) -> Stage:

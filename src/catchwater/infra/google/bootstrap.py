@@ -127,7 +127,10 @@ def _triggers(plan: Plan, roots: Sequence[Root]) -> Iterator[Call]:
 def _told(roots: Sequence[Root]) -> list[Variable]:
     """What CI must tell the other roots, the image apart, which it builds."""
     found = {
-        v.name: v for root in roots for v in root.variables if v.required and not v.ephemeral and v.name != "image"
+        v.name: v
+        for root in roots
+        for v in root.variables
+        if v.required and not v.ephemeral and not v.name.endswith("image")
     }
     return [found[called] for called in sorted(found)]
 

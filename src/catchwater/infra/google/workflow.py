@@ -22,6 +22,7 @@ PURPOSES = {
 ARCHIVE = "catchwater-function.zip"
 MACHINE = "e2-standard-2"
 WARM = 60.0  # seconds: who promises less waits for no cold start
+DATAFLOW_IMAGE = Variable("dataflow_image", "The image of Dataflow's jobs: …/REPOSITORY/catchwater-dataflow:TAG.")
 IMAGE = Variable("image", "The container image: REGION-docker.pkg.dev/PROJECT/REPOSITORY/catchwater:TAG.")
 
 
@@ -226,7 +227,7 @@ def _dataflow(plan: Plan) -> Root | None:
     if not wanted:
         return None
     calls = [call for step in wanted for call in _launched(plan, step)]
-    return _root("dataflow", calls, (IMAGE, *_plain(plan, wanted)), wanted)
+    return _root("dataflow", calls, (DATAFLOW_IMAGE, *_plain(plan, wanted)), wanted)
 
 
 def _launched(plan: Plan, step: Step) -> Iterator[Call]:
@@ -243,7 +244,7 @@ def _launched(plan: Plan, step: Step) -> Iterator[Call]:
         "location": places.region(plan),
         "purpose": _purpose(plan, step),
         "worker": places.email(plan, places.account_id(plan, step)),
-        "image": Raw("var.image"),
+        "image": Raw("var.dataflow_image"),
         "bucket": places.bucket(plan, places.ARTIFACTS),
         "parameters": environment(plan, step),
         "machine": MACHINE,
