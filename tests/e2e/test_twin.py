@@ -179,8 +179,10 @@ def test_totesys_is_clean_and_grants_are_needed_by_name(tmp_path: Path) -> None:
     receipt = said.json
     assert receipt["grants"]["missing"] == []
     wanted = {name for name in receipt["grants"]["used"] if which in ("all", name.split(" ")[1].split(":")[0])}
-    assert wanted
-    assert {name: name for name in wanted}.items() <= receipt["cut"].items()
+    cut = receipt["cut"]
+    assert cut == {name: name for name in cut}
+    once = {"process:fact_payment s3:PutObject processed/iso_4217/*"}  # constants: only the first run writes them
+    assert wanted - cut.keys() <= once
 
 
 def test_the_statements_of_a_step_are_what_the_emulator_holds(twin: Trial, receipt: Receipt) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from catchwater.errors import CatchwaterError
 from catchwater.infra.twin import rows
-from catchwater.infra.twin.grants import Permission
+from catchwater.infra.twin.grants import Permission, judge
 from catchwater.infra.twin.receipt import Receipt
 from catchwater.infra.twin.trial import Trial
 
@@ -15,6 +15,7 @@ def proven(held: Trial, began: float) -> Receipt:
     say, standing, problems = held.job.say, held.standing, []
     say("waking the steps")
     first = held.flow()
+    held.again = held.decisions()
     measured = held.flow() if first is not None and held.job.beside.change else first
     compared: list[rows.Compared] = []
     alarms: dict[str, bool] = {}
@@ -40,10 +41,11 @@ def proven(held: Trial, began: float) -> Receipt:
 
 def broken(held: Trial, chosen: Callable[[Permission], bool] = lambda _: True) -> dict[str, str]:
     """Each chosen permission by name → the name that the run failed by without it, empty when it went on. Those that
-    the emulator asks nobody about are left alone."""
+    the emulator asks nobody about are left alone, and those that only the first rows needed."""
     found: dict[str, str] = {}
+    needed = judge(held.standing.permissions(), held.standing.emulator.decisions(held.again)).used
     for permission in held.standing.permissions():
-        if chosen(permission) and permission.asked:
+        if chosen(permission) and permission.asked and permission.name in needed:
             refused = [one.name for one in held.without(permission)]
             named = permission.name in refused
             found[permission.name] = permission.name if named else ", ".join(refused)

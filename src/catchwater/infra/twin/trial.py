@@ -36,6 +36,7 @@ class Trial:
     relay: Relay
     progress: rows.Progress
     began: int = 0  # decisions made before the first wake
+    again: int = 0  # decisions made when the first rows had arrived
     changes: int = 1
     more: list[Permission] = field(default_factory=list)
 
