@@ -20,7 +20,8 @@ HEAVY = {
     *("httpx", "obstore", "boto3", "lkml", "prometheus_client", "aiosmtpd", "smtplib", "catchwater.adapters"),
 }
 REGISTRY = r"--(?:extra-)?index-url[ =]|--find-links[ =]|pyp[i]\.or[g]|pythonhoste[d]|registry\.npmj[s]|deb\.debia[n]"
-MACHINE = r"/(wor[k]|roo[t]|op[t])/|/home/[a-z]"  # written so that it doesn't find itself
+# Written so that it doesn't find itself; Google's images and its SDK have places of their own.
+MACHINE = r"/(wor[k]|roo[t]|op[t](?!/google))/|/op[t]/(?!google)|/home/[a-z]"
 
 
 def tracked() -> list[Path]:
