@@ -1,12 +1,17 @@
 """What every test shares: golden files, and in CI a skip that isn't listed is a failure."""
 
 import os
+import signal
 from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
+
+# A shell starts what runs in the background deaf to Ctrl-C, and whatever it starts inherits that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

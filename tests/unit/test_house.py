@@ -21,7 +21,7 @@ HEAVY = {
 }
 REGISTRY = r"--(?:extra-)?index-url[ =]|--find-links[ =]|pyp[i]\.or[g]|pythonhoste[d]|registry\.npmj[s]|deb\.debia[n]"
 # Written so that it doesn't find itself; Google's images and its SDK have places of their own.
-MACHINE = r"/(wor[k]|roo[t]|op[t](?!/google))/|/op[t]/(?!google)|/home/[a-z]"
+MACHINE = r"/(wor[k]|roo[t])/|/op[t]/(?!google)|/home/[a-z]"
 
 
 def tracked() -> list[Path]:
