@@ -139,6 +139,7 @@ def test_the_command_ends_with_its_receipt_and_leaves_nothing_running(tmp_path: 
     assert not running(str(project))
 
 
+@pytest.mark.full
 @pytest.mark.proof
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda how: how.name)
 def test_nothing_outlives_a_killed_twin(tmp_path: Path, how: signal.Signals) -> None:
@@ -169,6 +170,7 @@ def running(text: str) -> list[str]:
     return found
 
 
+@pytest.mark.full
 @pytest.mark.proof
 def test_totesys_is_clean_and_grants_are_needed_by_name(tmp_path: Path) -> None:
     """The example, and its grants taken away in turn: all of them, in CI those to read secrets."""

@@ -127,7 +127,7 @@ def expected(house: House, log: Chain, client: Any, tmp_path: Path, request: pyt
         return state(calm, client)
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(10, marks=pytest.mark.proof)])
+@pytest.mark.parametrize("kills", [3, pytest.param(10, marks=[pytest.mark.proof, pytest.mark.full])])
 def test_kills_of_a_load_leave_every_batch_once(
     house: House, client: Any, tmp_path: Path, request: pytest.FixtureRequest, kills: int
 ) -> None:
