@@ -38,7 +38,7 @@ demo: $(DEMO)/made-from-lock
 	touch $@
 
 test: setup
-	$(BIN)/pytest -m "not proof" -n 2 --dist loadfile --cov --cov-report=term
+	$(BIN)/pytest -m "not proof" -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term
 
 check: setup static test
 

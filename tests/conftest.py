@@ -14,6 +14,17 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# Files that take long begin first, so that no worker is left alone with one at the end (with --no-loadscope-reorder).
+LONG = (
+    "test_twin", "test_engine_spark", "test_roots", "test_events_google", "test_flights", "test_init_run", "test_lambda",
+    "test_bigquery_kills", "test_warehouse_postgres", "test_writers",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write golden files instead of comparing them")
 

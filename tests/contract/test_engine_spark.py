@@ -278,6 +278,7 @@ def committed(made: Bench) -> dict[str, list[tuple[object, ...]]]:
     return {m.name: rows_of_log(made.ports.stores["processed"], m) for m in plan.models if m.materialized != "view"}
 
 
+@pytest.mark.proof
 def test_models_are_equal_through_changes(session: None, tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()

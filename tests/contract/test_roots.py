@@ -15,8 +15,8 @@ from tests.support.terraform import written as folder_of
 
 __all__ = ["reattach", "terraform"]
 clouds = pytest.mark.parametrize(("name", "environment"), CLOUDS, ids=ids())
-# a prod that is like its dev takes its time in the long proofs
-LIKE = [("totesys", "prod"), ("open_data", "prod")]
+# one of each cloud, and both at once; the others take their time in the long proofs
+LIKE = [("totesys", "prod"), ("open_data", "prod"), ("open_data", "dev"), ("github_activity", "stage")]
 whole = pytest.mark.parametrize(
     ("name", "environment"),
     [pytest.param(*one, marks=pytest.mark.proof if one in LIKE else ()) for one in CLOUDS],

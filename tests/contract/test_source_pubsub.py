@@ -279,7 +279,7 @@ def test_publish_refuses_before_it_sends(feed: Feed) -> None:
 
 def test_what_is_not_there_is_named(feed: Feed) -> None:
     with pytest.raises(SourceRefused, match="Pub/Sub refuses") as error:
-        PubsubTopic(f"projects/p-1/topics/{uuid4().hex}", feed.server.variables).publish([b"1"])
+        PubsubTopic(f"projects/p-1/topics/t-{uuid4().hex}", feed.server.variables).publish([b"1"])
     assert "projects/p-1/topics/" in str(error.value)
     feed.queues["events"] = "projects/p-1/subscriptions/nobody-made-it"
     with pytest.raises(SourceRefused, match="nobody-made-it: Pub/Sub refuses"):

@@ -196,7 +196,9 @@ def _asked_of_the_api(api: Process, key: str, queue: Feed, pubsub: Pubsub) -> No
     assert httpx.post(f"{api.url}v1/runs", headers=headers, content=b"{}").status_code == 409
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(10, marks=[pytest.mark.proof, pytest.mark.full])])
+@pytest.mark.parametrize(
+    "kills", [pytest.param(3, marks=pytest.mark.proof), pytest.param(10, marks=[pytest.mark.proof, pytest.mark.full])]
+)
 def test_a_function_killed_at_any_moment_loses_and_doubles_nothing(held: Cloud, pubsub: Pubsub, kills: int) -> None:
     chance, queue = random.Random(proof.seed()), feed(pubsub)
     ingest = held.function("ingest:events", CATCHWATER_QUEUES=queue.queues)

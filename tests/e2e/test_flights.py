@@ -79,7 +79,7 @@ def assert_equal(folder: Path, db: Database) -> dict[str, int]:
     return assert_same(folder, db.url(), dict(zip(TABLES, TABLES, strict=True)))
 
 
-@pytest.mark.parametrize("keyed", [True, False], ids=["keys", "no keys"])
+@pytest.mark.parametrize("keyed", [True, pytest.param(False, marks=pytest.mark.proof)], ids=["keys", "no keys"])
 def test_the_warehouse_is_the_source_and_stays_it(tmp_path: Path, db: Database, keyed: bool) -> None:
     db.connect()
     fill(db, tmp_path)

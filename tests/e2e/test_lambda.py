@@ -122,7 +122,9 @@ def test_three_functions_take_rows_from_postgres_to_postgres(totesys: Totesys) -
     assert listed["KeyCount"] == 6
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(10, marks=[pytest.mark.proof, pytest.mark.full])])
+@pytest.mark.parametrize(
+    "kills", [pytest.param(3, marks=pytest.mark.proof), pytest.param(10, marks=[pytest.mark.proof, pytest.mark.full])]
+)
 def test_killed_functions_lose_and_double_nothing(totesys: Totesys, kills: int) -> None:
     chance = random.Random(chosen_seed())
     totesys.pass_()

@@ -154,10 +154,10 @@ def test_a_bucket_that_refuses_is_told_and_the_last_state_read(project: Path, mi
 
 
 def test_where_the_lake_is_must_be_known(project: Path, ministack: Zone) -> None:
-    settle(project, ministack, LAKE_URL="gs://lake/x")
+    settle(project, ministack, LAKE_URL="ftp://lake/x")
     done = catchwater("run", project)
     assert done.exit == 1
-    assert "lake.url isn't on S3" in done.out
+    assert "lake.url is neither on S3 nor on GCS" in done.out
     settle(project, ministack, LAKE_URL="")
     done = catchwater("run", project)
     assert done.exit == 1
