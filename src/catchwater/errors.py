@@ -27,6 +27,7 @@ CatchwaterError                exit code 1
 │   ├── TerraformMissing       the Terraform binary isn't here
 │   ├── TerraformFailed        Terraform refused, in its own words
 │   └── SchemaMissing          a provider's schemas can't be had
+├── TwinFailed                 the twin can't be made or run
 └── AlertFailed                a notification that wasn't accepted
 """
 
@@ -141,6 +142,10 @@ class WarehouseBusy(WarehouseError): ...
 
 
 class TableDiffers(WarehouseError): ...
+
+
+class TwinFailed(CatchwaterError):
+    """What it proved otherwise is in the receipt."""
 
 
 class TerraformError(CatchwaterError): ...

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
-from uuid import uuid4
 
-from catchwater.adapters.stores.keys import TEMPORARY, parts
+from catchwater.adapters.stores.copies import copy
+from catchwater.adapters.stores.keys import parts
 from catchwater.errors import AlreadyExists, LakeError, MissingExtra, NotFound, Uncertain
 from catchwater.ports import Stored
 
@@ -80,20 +80,7 @@ class S3Store:
             self._obstore.put(self._bucket, self._key(key), path)
 
     def fetch(self, key: str) -> Path:
-        target = self._cache.joinpath(*parts(key))
-        if target.is_file():
-            return target
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            temporary = target.with_name(TEMPORARY + uuid4().hex)
-            try:
-                self._download(key, temporary)
-                temporary.replace(target)
-            finally:
-                temporary.unlink(missing_ok=True)
-        except OSError as error:
-            raise LakeError(f"the cache can't be written: {error.strerror}", where=str(target)) from error
-        return target
+        return copy(self._cache, key, self._download)
 
     def list(self, prefix: str) -> Iterator[Stored]:
         """Objects whose key begins with `prefix`, by key."""

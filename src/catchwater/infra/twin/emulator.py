@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from catchwater.infra.twin.environment import TwinFailed
+from catchwater.errors import TwinFailed
 
 READY = 60.0
 VAGUE = "any of "

@@ -10,13 +10,9 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-from catchwater.errors import CatchwaterError, MissingExtra
+from catchwater.errors import MissingExtra, TwinFailed
 
 NAME = "ministack"
-
-
-class TwinFailed(CatchwaterError):
-    """The twin couldn't be made or run; what it proved otherwise is in the receipt."""
 
 
 PARTS = {"grpc": "grpcio", "msgpack": "msgpack", "tfplugin_proto": "tfplugin-proto-all", "boto3": "boto3",

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from catchwater.errors import TwinFailed
 from catchwater.infra.offline.bindings import Schema
 from catchwater.infra.offline.protocol import Problem, Values, nested, unknown
 from catchwater.infra.offline.provider import Provider
 from catchwater.infra.twin.emulator import Emulator, Login
-from catchwater.infra.twin.environment import TwinFailed
 from catchwater.infra.twin.resources.given import Given, ignored
 from catchwater.infra.twin.resources.kind import Kind
 from catchwater.infra.twin.resources.registry import DATA, KINDS

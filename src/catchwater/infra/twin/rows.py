@@ -8,8 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from catchwater.errors import MissingExtra
-from catchwater.infra.twin.environment import TwinFailed
+from catchwater.errors import MissingExtra, TwinFailed
 from catchwater.lake.log import Log
 from catchwater.lake.manifest import Manifest, Ref
 from catchwater.lake.read import create_current, create_history

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from catchwater.errors import AlreadyRunning, MissingExtra
+from catchwater.errors import AlreadyRunning, MissingExtra, TwinFailed
 from catchwater.infra.twin import environment
-from catchwater.infra.twin.environment import TwinFailed, home, lock_file, made, require
+from catchwater.infra.twin.environment import home, lock_file, made, require
 from catchwater.infra.twin.session import Session, session
 from tests.support.commands import catchwater
 from tests.support.twin import needs_terraform, write

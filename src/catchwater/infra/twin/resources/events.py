@@ -56,7 +56,7 @@ def _rule_now(to: Account, state: Values) -> Values | None:
 
 
 def _target(to: Account, given: Given, prior: Values | None) -> Values:
-    from catchwater.infra.twin.environment import TwinFailed
+    from catchwater.errors import TwinFailed
 
     name = given["target_id"] or (prior or {}).get("target_id") or f"terraform-{given['rule']}"[:64]
     target = {"Id": name, **given.named(Arn="arn", RoleArn="role_arn", Input="input"), **_retries(given)}
