@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from sqlglot import exp
 
-from catchwater.adapters.engines.spark import SparkEngine
+from catchwater.adapters.engines.spark import SparkEngine, require_java
 from catchwater.adapters.stores.local import LocalStore
-from catchwater.errors import ModelFailed, ProjectError
+from catchwater.errors import ModelFailed, ProjectError, UseError
 from catchwater.plan.plan import Plan, Step
 from catchwater.ports import Ports, Settings
 from catchwater.project import portable, portable_functions, portable_rules
@@ -22,7 +22,7 @@ from catchwater.runtimes.planning import applied_plan
 from catchwater.stages.process import process
 from catchwater.wiring import SystemClock
 from tests.support.models import Bench, table
-from tests.support.spark import SCALARS, Both, rows_of_log, stop, values
+from tests.support.spark import SCALARS, Both, needs_java, rows_of_log, stop, values
 from tests.support.zones import FolderStore
 
 JSONS = [
@@ -74,6 +74,7 @@ QUERIES = {
 
 @pytest.fixture(scope="module")
 def session() -> Iterator[None]:
+    needs_java()
     yield
     stop()
 
@@ -404,3 +405,12 @@ def all_steps(ports: Ports, plan: Plan) -> list[int]:
     outcomes = [process(ports, plan, step, "run") for step in steps]
     assert not [failure for outcome in outcomes for failure in outcome.failures]
     return [outcome.rows_out for outcome in outcomes]
+
+
+def test_without_java_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UseError, match="Spark needs Java 17"):
+        require_java({})
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "java").write_text("")
+    require_java({"JAVA_HOME": str(tmp_path)})

@@ -21,7 +21,7 @@ from catchwater.runtimes.local import Runtime
 from catchwater.runtimes.planning import applied_plan
 from tests.support import proof
 from tests.support.postgres import Database, db, postgres18
-from tests.support.spark import rows_of_log
+from tests.support.spark import needs_java, rows_of_log
 from tests.support.zones import STORE, deploy
 
 __all__ = ["db", "postgres18"]
@@ -83,6 +83,7 @@ def moments(chance: random.Random, whole: float) -> Iterator[float]:
 @pytest.mark.proof
 @pytest.mark.timeout(KILLS * 240 + 600)
 def test_a_spark_step_is_exactly_once(tmp_path: Path) -> None:
+    needs_java()
     plan = demo("github_activity", tmp_path / "demo")
     lake = tmp_path / "demo" / ".catchwater" / "lake"
     step = next(one for one in plan.steps if one.stage == "process" and "activity" in one.models)

@@ -1,5 +1,6 @@
 """Spark under test: one session per process, the same SELECT by both engines, and the values that break engines."""
 
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import duckdb
+import pytest
 
 from catchwater.adapters.engines.spark import SparkEngine
 from catchwater.lake.log import Log
@@ -33,6 +35,13 @@ DECIMALS = ["0.00", "0.01", "-0.01", "0.50", "-0.50", "1.00", "1.25", "1.50", "2
 DATES = ["0001-01-01", "1582-10-04", "1582-10-15", "1899-12-31", "1969-12-31", "1970-01-01", "2000-02-29", "2020-01-31",
          "2020-02-29", "2021-01-03", "2021-01-04", "2021-12-31", "9999-12-31"]  # fmt: skip
 TIMES = ["00:00:00", "00:00:00.000001", "01:02:03.5", "12:00:00", "23:59:59.999999"]
+
+
+def needs_java() -> None:
+    """Skips a test where Spark can't run; in CI that is a failure."""
+    if not shutil.which("java"):
+        pytest.skip("java: not on this machine: apt install default-jre-headless")
+
 
 SCALARS = r"""
 t || u

@@ -5,14 +5,16 @@ On Glue the session is there already; elsewhere one is started on this machine. 
 
 import os
 import re
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from catchwater.adapters.engines.duckdb import DuckdbEngine
 from catchwater.adapters.engines.spark_relations import create_relation, unfit
-from catchwater.errors import MissingExtra, ModelFailed, ProjectError
+from catchwater.errors import MissingExtra, ModelFailed, ProjectError, UseError
 from catchwater.ports import Relation, Selection, Settings
 from catchwater.project import portable
 from catchwater.project.portable import named
@@ -96,6 +98,7 @@ class SparkEngine:
             raise MissingExtra("pyspark", "spark") from error
         builder = SparkSession.builder.appName("catchwater")
         if "PYSPARK_GATEWAY_PORT" not in self.settings.variables:  # else spark-submit has said where it runs
+            require_java(self.settings.variables)
             scratch = self.settings.state / "tmp" / "spark"
             scratch.mkdir(parents=True, exist_ok=True)
             settings = _LOCAL | {
@@ -110,6 +113,13 @@ class SparkEngine:
         session = builder.getOrCreate()
         session.sparkContext.setLogLevel("OFF")  # what fails is raised
         return session
+
+
+def require_java(variables: Mapping[str, str]) -> None:
+    """Raises UseError with the line that installs it."""
+    home = variables.get("JAVA_HOME")
+    if not shutil.which("java") and not (home and (Path(home) / "bin" / "java").is_file()):
+        raise UseError("Spark needs Java 17", next_step="apt install default-jre-headless, or JAVA_HOME=/path")
 
 
 def translated(selection: Selection, view: Relation | None = None) -> str:
