@@ -10,7 +10,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -30,6 +30,7 @@ from catchwater.stages.process import process
 from catchwater.wiring import Places, Wiring, adapter
 
 STAGES = {"ingest": ingest, "process": process, "load": load}
+QUIET = 60.0  # seconds in which the same failure of one process is recorded once
 MARGIN = 0.25  # of the time that a wake may last: what a batch may still take once it is begun
 
 
@@ -42,6 +43,7 @@ class Deployed:
     wiring: Wiring
     metrics: Metrics
     digest: str = ""
+    failures: dict[str, float] = field(default_factory=dict)  # message → when this process recorded it
 
 
 def places(environ: Mapping[str, str], state: Path) -> Places:
@@ -199,10 +201,24 @@ def wake(deployed: Deployed, trigger: str, seconds: float | None = None) -> RunR
         0, run, trigger, started, time.monotonic() - began, state_of([outcome]), outcome.quarantined, (outcome,),
         outcome.moved,
     )  # fmt: skip
-    if report.moved or report.state != "done":
+    if _worth(deployed, report):
         _keep(deployed, report)
     deployed.metrics.put(measured(deployed, outcome, run))
     return report
+
+
+def _worth(deployed: Deployed, report: RunReport) -> bool:
+    """Whether the run is to be recorded: one that failed just as the last did, redelivered at once, would fill the
+    bucket with records; it is in the log."""
+    if report.moved or report.state == "done":
+        return report.moved
+    said = "\n".join(failure.message for outcome in report.outcomes for failure in outcome.failures)
+    last, now = deployed.failures.get(said), time.monotonic()
+    if last is not None and now - last < QUIET:
+        return False
+    deployed.failures.clear()
+    deployed.failures[said] = now
+    return True
 
 
 def _attempt(deployed: Deployed, wiring: Wiring, run: str) -> Outcome:

@@ -190,6 +190,10 @@ def test_a_failure_is_told_and_kept_and_wakes_nobody(
     assert [line["error"] for line in lines if line.get("severity") == "ERROR"] == ["ValueError"]
     assert [line["failures"] for line in lines if "_aws" in line] == [1.0]
     assert "surprise" in account.record(report.id)["error"]
+    again = answer(opened, "batch", 0.0, lambda: pytest.fail("it failed"))
+    assert account.record(again.id) is None  # redelivered at once: it is in the log
+    opened.failures.clear()
+    assert account.record(answer(opened, "batch", 0.0, lambda: pytest.fail("it failed")).id)
 
 
 def test_a_record_that_cannot_be_stored_fails_no_wake(
