@@ -41,10 +41,13 @@ def proven(held: Trial, began: float) -> Receipt:
 
 def broken(held: Trial, chosen: Callable[[Permission], bool] = lambda _: True) -> dict[str, str]:
     """Each chosen permission by name → the name that the run failed by without it, empty when it went on. Those that
-    the emulator asks nobody about are left alone, and those that only the first rows needed."""
+    the emulator asks nobody about are left alone, and those that only the first rows needed; a secret is needed at
+    every start, though a warm function remembers it for a minute."""
     found: dict[str, str] = {}
-    needed = judge(held.standing.permissions(), held.standing.emulator.decisions(held.again)).used
-    for permission in held.standing.permissions():
+    permissions, emulator = held.standing.permissions(), held.standing.emulator
+    needed = set(judge(permissions, emulator.decisions(held.again)).used)
+    needed |= {name for name in judge(permissions, emulator.decisions()).used if " secretsmanager:" in name}
+    for permission in permissions:
         if chosen(permission) and permission.asked and permission.name in needed:
             refused = [one.name for one in held.without(permission)]
             named = permission.name in refused
