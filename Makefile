@@ -56,7 +56,8 @@ proof: setup
 # The compiled infrastructure of totesys, applied to emulators on this machine; needs Terraform.
 # BREAK=all, or a text in the names of grants: then each is taken away in turn.
 twin: setup
-	$(BIN)/catchwater twin --env dev $(if $(BREAK),--break $(BREAK)) examples/totesys
+	rm -rf .tmp/twin && mkdir -p .tmp/twin && cp -R examples/totesys .tmp/twin/totesys
+	$(BIN)/catchwater twin --env dev $(if $(BREAK),--break $(BREAK)) .tmp/twin/totesys
 
 bench: setup .bench/peers/made-from-lock
 	PYTHONPATH=. $(BIN)/python -m bench.run
