@@ -20,7 +20,6 @@ from google.cloud import storage
 
 from catchwater.infra.function_source import function_zip
 from catchwater.plan.plan import Plan
-from catchwater.runtimes.deployed import files_of
 from tests.support.emulators import emulator
 from tests.support.examples import EXAMPLES
 from tests.support.pubsub import PROJECT, Pubsub
@@ -112,7 +111,7 @@ class Cloud:
             self.bucket(name).create()
         held = self.bucket("ingestion")
         held.blob("_config/plan.json").upload_from_string(self.plan.to_bytes())
-        for name in files_of(self.plan):
+        for name in self.plan.schema_files:
             data = (EXAMPLES / self.plan.project / name).read_bytes()
             held.blob(f"_config/files/{name}").upload_from_string(data)
 

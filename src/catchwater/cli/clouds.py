@@ -1,13 +1,16 @@
-"""build, twin: what a project is in a cloud, as files, and tried here."""
+"""build, package, twin: what a project is in a cloud, as files, and tried here."""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from catchwater.cli.options import Json, ProjectFolder, emit
 from catchwater.errors import UseError
+
+if TYPE_CHECKING:
+    from catchwater.plan.plan import Plan
 
 CloudEnv = Annotated[str, typer.Option("--env", help="The environment, one that is in a cloud.")]
 
@@ -21,12 +24,9 @@ def build(
 ) -> None:
     """Write Terraform, CI and a README for one environment. Touches nothing else, and no cloud."""
     from catchwater.infra.compile import build as compiled
-    from catchwater.runtimes.planning import clouds, open_project, plan_project
+    from catchwater.runtimes.planning import clouds
 
-    wiring = open_project(project, named(env))
-    if not (wiring.loaded.project.aws or wiring.loaded.project.google):
-        raise UseError(f"{env} is in no cloud", next_step="give it `aws:` or `google:` in catchwater.yml")
-    plan = plan_project(wiring).plan
+    plan = planned(project, env)
     target = out or project
     files = compiled(plan, project, clouds(project, plan))
     changed = [name for name, data in files.items() if _held(target / name) != data]
@@ -52,6 +52,16 @@ def _left(target: Path, env: str, files: Mapping[str, bytes]) -> list[str]:
     return [name for name in names if name.rpartition("/")[0] not in made]
 
 
+def planned(project: Path, env: str) -> "Plan":
+    """The plan of an environment that is in a cloud."""
+    from catchwater.runtimes.planning import open_project, plan_project
+
+    wiring = open_project(project, named(env))
+    if not wiring.loaded.project.in_cloud:
+        raise UseError(f"{env} is in no cloud", next_step="give it `aws:` or `google:` in catchwater.yml")
+    return plan_project(wiring).plan
+
+
 def named(env: str) -> str:
     if not env:
         raise UseError("--env is missing", next_step="name an environment that has `aws:` or `google:`")
@@ -65,12 +75,8 @@ def _held(path: Path) -> bytes | None:
 def package(project: ProjectFolder = Path(), env: CloudEnv = "", as_json: Json = False) -> None:
     """Write the archives of an environment's functions under infra/ENV/artifacts: the same bytes each time."""
     from catchwater.infra.package import package as packaged
-    from catchwater.runtimes.planning import open_project, plan_project
 
-    plan = plan_project(open_project(project, named(env))).plan
-    if not plan.clouds:
-        raise UseError(f"{env} is in no cloud", next_step="give it `aws:` or `google:` in catchwater.yml")
-    made = [(str(path), path.stat().st_size) for path in packaged(plan, project)]
+    made = [(str(path), path.stat().st_size) for path in packaged(planned(project, env), project)]
     if as_json:
         emit({"archives": [{"path": path, "bytes": size} for path, size in made]})
         return

@@ -21,7 +21,7 @@ JOB = ("python", "-m", "catchwater.runtimes.cloud_run")
 
 def needed(plan: Plan) -> bool:
     """Whether any step runs in the image."""
-    return any(step.place == "google" and step.compute in ("service", "job", "dataflow") for step in plan.steps)
+    return bool(dockerfiles(plan))
 
 
 def dockerfiles(plan: Plan) -> dict[str, str]:

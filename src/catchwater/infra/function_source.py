@@ -7,7 +7,7 @@ from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
-from catchwater.infra.package import closure
+from catchwater.infra.package import closure, extras_of_sources
 from catchwater.plan.plan import Plan
 
 RUNTIME = "python312"
@@ -30,8 +30,7 @@ def extras_of(plan: Plan, computes: tuple[str, ...]) -> tuple[str, ...]:
     """The extras of Catchwater that the plan's steps on these computes of Google Cloud need."""
     steps = [step for step in plan.steps if step.place == "google" and step.compute in computes]
     found = {"google"} | ({"s3"} if "aws" in plan.clouds else set())  # a zone may be on the other cloud
-    kinds = {"http_files": "http", "github": "http", "topic": "topic", "postgres": "postgres"}
-    found |= {kinds[plan.source(step.source).kind] for step in steps if step.source}
+    found |= extras_of_sources(plan, steps)
     if any(step.stage == "load" for step in steps) and plan.warehouse["kind"] == "postgres":
         found.add("postgres")
     return tuple(sorted(found | ({"api"} if "service" in computes else set())))

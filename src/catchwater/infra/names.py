@@ -19,7 +19,7 @@ def name(plan: Plan, service: str, *parts: str) -> str:
     overrides it by the name that would have been generated."""
     longest, more = LIMITS[service]
     whole = "-".join([plan.project, plan.environment, *parts]).lower()
-    plain = re.sub(rf"[^a-z0-9{more}-]+", "-", whole.replace("_", "_" if more else "-")).strip("-")
+    plain = re.sub(rf"[^a-z0-9{more}-]+", "-", whole).strip("-")
     plain = re.sub(r"-{2,}", "-", plain)
     if len(plain) > longest:
         plain = f"{plain[: longest - 7].rstrip('-_')}-{hashlib.sha256(whole.encode()).hexdigest()[:6]}"

@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path, PurePosixPath
 
 from catchwater.errors import MissingExtra, UseError
-from catchwater.plan.plan import Plan
+from catchwater.plan.plan import Plan, Step
 
 PYTHON = "3.11"
 PLATFORM = "x86_64"
@@ -34,12 +34,17 @@ _NEVER = frozenset(
 )  # of the command line
 
 
+def extras_of_sources(plan: Plan, steps: Iterable[Step]) -> set[str]:
+    """The extras that the sources of these steps need."""
+    kinds = {"http_files": "http", "github": "http", "topic": "topic", "postgres": "postgres"}
+    return {kinds[plan.source(step.source).kind] for step in steps if step.source}
+
+
 def extras_of(plan: Plan) -> tuple[str, ...]:
     """The extras that the plan's steps on Lambda need."""
     steps = [step for step in plan.steps if step.place == "aws" and step.compute == "lambda"]
     found = {"aws"}
-    kinds = {"http_files": "http", "github": "http", "topic": "topic", "postgres": "postgres"}
-    found |= {kinds[plan.source(step.source).kind] for step in steps if step.source}
+    found |= extras_of_sources(plan, steps)
     if any(step.stage == "load" for step in steps):
         found |= {{"postgres": "postgres", "bigquery": "google"}.get(str(plan.warehouse["kind"]), "aws")}
     return tuple(sorted(found))

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
+from pathlib import Path
 
+from catchwater.errors import UseError
 from catchwater.infra.hcl import Block, Raw, Value, document
 from catchwater.plan.plan import Plan
 
 TERRAFORM = ">= 1.11"
 PROVIDERS = {"aws": ("hashicorp/aws", "~> 6.69"), "google": ("hashicorp/google", "~> 8.7")}
-STATE_FOLDER = "terraform"
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,18 @@ def _terraform(root: Root, plan: Plan, backend: Mapping[str, Value]) -> str:
     state = () if root.local_state else (Block("backend", ("s3" if root.cloud == "aws" else "gcs",), backend),)
     settings = Block("terraform", (), {"required_version": TERRAFORM}, (*state, required))
     return document([settings, provider(root.cloud, plan)])
+
+
+def schema_files(plan: Plan, folder: Path) -> dict[str, bytes]:
+    """The schemas that a plan's sources declare, as files of the root that uploads them; raises UseError by path."""
+    found = {}
+    for path in plan.schema_files:
+        try:
+            found[f"files/{path}"] = (folder / path).read_bytes()
+        except OSError as error:
+            said = f"the schema can't be read: {error.strerror}"
+            raise UseError(said, where=path, next_step="catchwater check") from error
+    return found
 
 
 def labels(plan: Plan) -> dict[str, Value]:

@@ -6,7 +6,7 @@ from catchwater.plan.plan import Step
 from catchwater.project import names
 from catchwater.project.schema import Project, StepOptions
 
-MEMORY = {"lambda": 1024, "function": 1024, "service": 1024, "job": 2048, "glue": 16384, "dataflow": 4096}
+MEMORY = {"lambda": 1024, "function": 1024, "service": 1024, "glue": 16384, "dataflow": 4096}
 # Seconds that a wake is assumed to take until a timeout is declared (a function is kept warm): rounded up from runs of
 # the examples on one machine, and from what the services say of their starts.
 ASSUMED = {
@@ -14,11 +14,10 @@ ASSUMED = {
     "lambda": 30.0,
     "function": 1.0,
     "service": 30.0,
-    "job": 60.0,
     "glue": 180.0,
     "dataflow": 420.0,
 }
-LIMIT = {"lambda": 900.0, "function": 540.0, "service": 3600.0, "job": 86400.0}  # seconds a wake may last
+LIMIT = {"lambda": 900.0, "function": 540.0, "service": 3600.0}  # seconds a wake may last
 
 
 def placed(step: Step, project: Project, options: StepOptions) -> Step:
@@ -37,9 +36,9 @@ def placed(step: Step, project: Project, options: StepOptions) -> Step:
         step,
         place=place,
         compute=compute,
-        memory=options.memory or MEMORY[compute],
+        memory=options.memory or MEMORY.get(compute, 0),
         timeout=timeout,
-        seconds=min(declared or ASSUMED[compute], timeout),
+        seconds=min(declared or ASSUMED.get(compute, 0.0), timeout),
     )
 
 

@@ -124,7 +124,7 @@ class Step:
     """`name` is `ingest:<source>`, `process:<group>`, `load:<warehouse>`, `serve:api` or `serve:console`.
 
     `place` is local | aws | google, or empty for a step that the environment's clouds don't run (`unplaced` says
-    why); `compute` is process (on one machine), lambda, glue, function, service, job or dataflow; `memory` in MB;
+    why); `compute` is process (on one machine), lambda, glue, function, service or dataflow; `memory` in MB;
     `seconds` is what a wake is counted with: its declared timeout, else what that compute is assumed to take.
     """
 
@@ -182,6 +182,11 @@ class Plan:
 
     def step(self, name: str) -> Step:
         return next(step for step in self.steps if step.name == name)
+
+    @property
+    def schema_files(self) -> tuple[str, ...]:
+        """The project's files, besides the plan, that a handler needs: the schemas that its sources declare."""
+        return tuple(sorted({str(s.declared["schema"]) for s in self.sources if s.declared.get("schema")}))
 
     def granted(self, step: str) -> tuple[Grant, ...]:
         return tuple(grant for grant in self.grants if grant.step == step)

@@ -256,6 +256,10 @@ class Project(Declared):
     place: Place = Place()
     state_lock: Literal["native", "dynamodb"] = "native"
 
+    @property
+    def in_cloud(self) -> bool:
+        return self.aws is not None or self.google is not None
+
 
 class Loaded(Declared):
     """A project read from `folder`; `variables` resolve `${NAME}` and are never written anywhere."""

@@ -100,7 +100,7 @@ def _config(environ: Mapping[str, str]) -> Config:
     except NotFound as error:
         raise NotFound("no plan was applied", where="_config/plan.json", next_step="apply the storage root") from error
     plan = _parsed(body, hashlib.sha256(body).hexdigest())
-    wanted = files_of(plan) if environ.get("CATCHWATER_STEP", "").startswith(("ingest:", "serve:")) else ()
+    wanted = plan.schema_files if environ.get("CATCHWATER_STEP", "").startswith(("ingest:", "serve:")) else ()
     files = {name: zone.read(f"_config/files/{name}") for name in wanted}
     whole = hashlib.sha256(b"".join([body, *(name.encode() + files[name] for name in sorted(files))]))
     return Config(plan, files, whole.hexdigest())
@@ -152,11 +152,6 @@ def _opened(environ: Mapping[str, str], config: Config) -> Deployed:
 def _zone(url: str, environ: Mapping[str, str], folder: Path) -> Store:
     kind = {"s3": "s3", "gs": "gcs"}[url.partition("://")[0]]
     return adapter("store", kind)(url, environ, folder / ".catchwater" / "cache" / "config")  # type: ignore[no-any-return]
-
-
-def files_of(plan: Plan) -> tuple[str, ...]:
-    """The project's files, besides the plan, that a handler needs: the schemas that its sources declare."""
-    return tuple(sorted({str(s.declared["schema"]) for s in plan.sources if s.declared.get("schema")}))
 
 
 def project_of(plan: Plan) -> Project:

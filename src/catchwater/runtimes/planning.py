@@ -50,7 +50,7 @@ def plan_project(wiring: Wiring, known: Plan | None = None) -> Planned:
     """
     applied = applied_plan(wiring.state)
     unreachable: dict[str, CatchwaterError] = {}
-    if wiring.loaded.project.aws or wiring.loaded.project.google:
+    if wiring.loaded.project.in_cloud:
         tables = _held_tables(wiring, applied or known or before(wiring)[0])
     else:
         tables, unreachable = _tables(wiring, applied)
@@ -103,7 +103,7 @@ def _held_tables(wiring: Wiring, known: Plan | None) -> Tables:
 def clouds(folder: Path, own: Plan) -> list[Plan]:
     """The plans of every environment of a project that is in a cloud, in the order declared, `own` among them."""
     opened = [open_project(folder, name) for name in environments(folder)]
-    away = [wiring for wiring in opened if wiring.loaded.project.aws or wiring.loaded.project.google]
+    away = [wiring for wiring in opened if wiring.loaded.project.in_cloud]
     return [own if w.loaded.environment == own.environment else plan_project(w, own).plan for w in away]
 
 
@@ -138,11 +138,10 @@ def before(wiring: Wiring, against: str | None = None) -> tuple[Plan | None, str
     built = f"infra/{loaded.environment}/plan.json"
     if against is not None:
         return _committed(loaded.folder, against, built), f"{built} of {against}"
-    if loaded.project.aws or loaded.project.google:
+    if loaded.project.in_cloud:
         path = loaded.folder / built
-        return (
-            (read_plan(path), f"built {read_plan(path).digest[:5]}") if path.exists() else (None, "nothing built yet")
-        )
+        there = read_plan(path) if path.exists() else None
+        return there, "nothing built yet" if there is None else f"built {there.digest[:5]}"
     applied = applied_plan(wiring.state)
     return applied, "nothing was applied yet" if applied is None else f"applied {applied.digest[:5]}"
 

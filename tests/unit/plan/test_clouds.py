@@ -163,6 +163,7 @@ def test_what_a_cloud_lacks_is_refused_at_once_and_by_line(tmp_path: Path) -> No
         ("load: {timeout: 20 minutes}", "a wake on lambda lasts 900 s at the most"),
         ("load: {memory: 64}", "64 MB, and lambda takes 128 to 10240"),
         ("process: {compute: function}", "aws has no compute `function`"),
+        ("load: {compute: fargate}", "aws has no compute `fargate`"),
     ],
 )
 def test_limits_of_a_compute(tmp_path: Path, steps: str, said: str) -> None:

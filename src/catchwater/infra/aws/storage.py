@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from catchwater.errors import UseError
 from catchwater.infra.aws import places, sql
 from catchwater.infra.hcl import Raw, Value
 from catchwater.infra.names import label
-from catchwater.infra.roots import Call, Root, Variable
+from catchwater.infra.roots import Call, Root, Variable, schema_files
 from catchwater.plan.network import endpoints, private
 from catchwater.plan.plan import Plan
 
@@ -22,7 +21,7 @@ def root(plan: Plan, folder: Path) -> Root:
         calls=tuple(calls),
         variables=_variables(plan),
         outputs=outputs,
-        files={"plan.json": plan.to_bytes(), **_files(plan, folder), **sql.files(plan)},
+        files={"plan.json": plan.to_bytes(), **schema_files(plan, folder), **sql.files(plan)},
         purpose=PURPOSE,
     )
 
@@ -37,26 +36,11 @@ def _buckets(plan: Plan) -> list[Call]:
     return found
 
 
-def schemas(plan: Plan) -> tuple[str, ...]:
-    """The project's files, besides the plan, that handlers need."""
-    return tuple(sorted({str(s.declared["schema"]) for s in plan.sources if s.declared.get("schema")}))
-
-
-def _files(plan: Plan, folder: Path) -> dict[str, bytes]:
-    found = {}
-    for path in schemas(plan):
-        try:
-            found[f"files/{path}"] = (folder / path).read_bytes()
-        except OSError as error:
-            raise UseError(
-                f"the schema can't be read: {error.strerror}", where=path, next_step="catchwater check"
-            ) from error
-    return found
-
-
 def _configuration(plan: Plan) -> list[Call]:
     """What `runtimes/deployed.py` reads: the plan, and the files that its sources name."""
-    wanted = {"plan.json": "_config/plan.json"} | {f"files/{path}": f"_config/files/{path}" for path in schemas(plan)}
+    wanted = {"plan.json": "_config/plan.json"} | {
+        f"files/{path}": f"_config/files/{path}" for path in plan.schema_files
+    }
     return [
         Call(
             "object",

@@ -161,11 +161,6 @@ def config_zone(plan: Plan) -> str:
     return "ingestion" if keeps_lake(plan) else ARTIFACTS
 
 
-def schemas(plan: Plan) -> tuple[str, ...]:
-    """The project's files, besides the plan, that handlers need."""
-    return tuple(sorted({str(s.declared["schema"]) for s in plan.sources if s.declared.get("schema")}))
-
-
 def plain_variables(plan: Plan, step: Step) -> tuple[str, ...]:
     """The `${NAME}`s of a step's source that hold no login."""
     if step.stage != "ingest":

@@ -7,7 +7,7 @@ from catchwater.errors import UseError
 from catchwater.infra.google import access, places
 from catchwater.infra.hcl import Raw, Value
 from catchwater.infra.names import label
-from catchwater.infra.roots import Call, Root
+from catchwater.infra.roots import Call, Root, schema_files
 from catchwater.plan.plan import Plan
 
 PURPOSE = "What steps are and what they read and write: accounts, the zones of the lake, configuration, secrets."
@@ -24,7 +24,7 @@ def root(plan: Plan, folder: Path) -> Root | None:
         stack="storage",
         calls=tuple(calls),
         outputs={f"{zone}_bucket": Raw(f"module.{zone}.name") for zone in _zones(plan)},
-        files={"plan.json": plan.to_bytes(), **_files(plan, folder)},
+        files={"plan.json": plan.to_bytes(), **schema_files(plan, folder)},
         purpose=PURPOSE,
     )
 
@@ -83,20 +83,8 @@ def _buckets(plan: Plan) -> Iterator[Call]:
         yield Call("bucket", zone, arguments, ZONES.get(zone, "Archives of functions, templates of jobs"))
 
 
-def _files(plan: Plan, folder: Path) -> dict[str, bytes]:
-    found = {}
-    for path in places.schemas(plan):
-        try:
-            found[f"files/{path}"] = (folder / path).read_bytes()
-        except OSError as error:
-            raise UseError(
-                f"the schema can't be read: {error.strerror}", where=path, next_step="catchwater check"
-            ) from error
-    return found
-
-
 def _configuration(plan: Plan) -> Call:
-    wanted = {"_config/plan.json": "plan.json"} | {f"_config/files/{p}": f"files/{p}" for p in places.schemas(plan)}
+    wanted = {"_config/plan.json": "plan.json"} | {f"_config/files/{p}": f"files/{p}" for p in plan.schema_files}
     arguments: dict[str, Value] = {
         "bucket": Raw(f"module.{places.config_zone(plan)}.name"),
         "files": {key: Raw(f'"${{path.module}}/{file}"') for key, file in wanted.items()},

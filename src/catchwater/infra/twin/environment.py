@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import venv
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -47,8 +47,9 @@ def lock_file(name: str = NAME) -> Path:
     return shipped if shipped.is_file() else package.parents[1] / "requirements" / f"emulators-{name}.txt"
 
 
-def made(lock: Path, folder: Path, say: Callable[[str], None] = lambda _: None) -> Path:
-    """The programs of the environment in `folder`, made by one process at a time when the lock or Python changed.
+def made(lock: Path, folder: Path, say: Callable[[str], None] = lambda _: None, options: Sequence[str] = ()) -> Path:
+    """The programs of the environment in `folder`, made by one process at a time when the lock or Python changed;
+    `options` are pip's.
 
     Raises TwinFailed with the line that makes it by hand.
     """
@@ -60,14 +61,14 @@ def made(lock: Path, folder: Path, say: Callable[[str], None] = lambda _: None) 
         if not mark.exists() or mark.read_text() != wanted:
             say(f"making the emulator's environment in {folder} (once)")
             mark.unlink(missing_ok=True)
-            _install(lock, folder)
+            _install(lock, folder, options)
             mark.write_text(wanted)
     return folder / "venv" / "bin"
 
 
-def _install(lock: Path, folder: Path) -> None:
+def _install(lock: Path, folder: Path, options: Sequence[str]) -> None:
     line = [str(folder / "venv" / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    line += ["--require-hashes", "-r", str(lock)]
+    line += [*options, "--require-hashes", "-r", str(lock)]
     by_hand = f"{sys.executable} -m venv --clear {folder / 'venv'} && {' '.join(line)}"
     try:
         venv.create(folder / "venv", with_pip=True, clear=True)

@@ -78,7 +78,7 @@ def test_the_environment_is_kept_where_one_says(tmp_path: Path) -> None:
 
 def test_it_is_made_once_per_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[Path] = []
-    monkeypatch.setattr(environment, "_install", lambda lock, folder: calls.append(folder))
+    monkeypatch.setattr(environment, "_install", lambda lock, folder, options: calls.append(folder))
     lock = tmp_path / "lock.txt"
     lock.write_text("a==1\n")
     folder = tmp_path / "made"
