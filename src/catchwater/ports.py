@@ -130,7 +130,8 @@ class Captured:
     Each file has the table's columns, then `_op VARCHAR` ('upsert' or 'delete'; a delete carries the last values
     held), `_at TIMESTAMPTZ` (the source's clock), `_version VARCHAR` (xmin, message id, ETag, …; may be NULL),
     `_exact MAP(VARCHAR, VARCHAR)` (text of values that the column's type can't hold; NULL when none).
-    `count` and `checksum` describe the whole table as the source has it.
+    `count` and `checksum` describe the whole table as the source has it. Where `revised` of the rows replace a version
+    that is held (`_rev BIGINT`, its `_id`), every file has `_rev`, NULL in the others: no new version is made of them.
     """
 
     schema: TableSchema
@@ -138,6 +139,7 @@ class Captured:
     rows: int = 0
     count: int | None = None
     checksum: str | None = None
+    revised: int = 0
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,9 @@ class Refused:
 @dataclass(frozen=True)
 class Extraction:
     """One batch to commit. `rows_read` counts what the source delivered, `raw` are files kept as they came.
-    `settle` is called once the batch is committed (messages are acknowledged there, never before)."""
+    `settle` is called once the batch is committed (messages are acknowledged there, never before).
+    A long reading is a series of batches, numbered by `part`, of which only the last is `complete`: no model reads
+    beyond the last complete batch. `more`: there is another batch to take at once."""
 
     position: dict[str, Any]
     tables: dict[str, Captured]
@@ -163,6 +167,8 @@ class Extraction:
     more: bool = False
     notes: tuple[str, ...] = ()
     settle: Callable[[], None] | None = None
+    part: int | None = None
+    complete: bool = True
 
 
 class Source(Protocol):
@@ -175,6 +181,39 @@ class Source(Protocol):
     def capture(self, tables: Sequence[str], held: Held, work: Path) -> Extraction | None:
         """What is new in these tables (and no others) since `held`, files written under `work`; None when nothing
         at all is new. A planned table that no longer exists is SourceRefused by name."""
+        ...
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One table held against its source: `equal` rows, `pending` ones that changed there after the last capture, and
+    what must never be: `lost` (there, not here), `stale` (the same version, other values), `ghosts` (here, not there
+    though nothing was deleted since). `keys` names some of the rows that are wrong, as text."""
+
+    equal: int
+    pending: int = 0
+    lost: int = 0
+    stale: int = 0
+    ghosts: int = 0
+    keys: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class Comparable(Source, Protocol):
+    """A source that can be asked again for what it once delivered."""
+
+    def compare(self, tables: Sequence[str], held: Held, work: Path) -> Mapping[str, Compared]:
+        """Each table's rows held against those there now; nothing is captured. Raises as capture."""
+        ...
+
+
+@runtime_checkable
+class Rewinding(Source, Protocol):
+    """A source that can read again what it has delivered."""
+
+    def rewound(self, tables: Sequence[str], held: Held, since: datetime | None) -> dict[str, Any]:
+        """The position from which the next captures read these tables again, whole or since a moment: what is the
+        same as held isn't written again. Raises UseError for a moment that this source knows nothing of."""
         ...
 
 

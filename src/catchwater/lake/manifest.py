@@ -41,7 +41,8 @@ class File:
 
 @dataclass(frozen=True)
 class TableBatch:
-    """`rows` in this batch; `count` and `checksum` of the whole table as held after it (None: not known)."""
+    """`rows` in this batch; `count` and `checksum` of the whole table as held after it (None: not known). `revised` of
+    the rows replace a version that an older batch has: then the files have `_rev BIGINT`, its `_id`, NULL elsewhere."""
 
     schema: tuple[Column, ...]
     key: tuple[str, ...]
@@ -49,6 +50,30 @@ class TableBatch:
     files: tuple[File, ...]
     count: int | None = None
     checksum: str | None = None
+    revised: int = 0
+
+
+@dataclass(frozen=True)
+class Rolled:
+    """One table up to a batch, in large files: `current` has the rows current then, `history` every version.
+
+    The files have the table's columns as in `schema`, then `_id` and what readers show; either tuple may be empty, and
+    then the originals are read."""
+
+    schema: tuple[Column, ...]
+    key: tuple[str, ...]
+    rows: int
+    current: tuple[File, ...] = ()
+    history: tuple[File, ...] = ()
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a log held at batch (`seq`, `hash`), rolled; every later manifest names the newest one."""
+
+    seq: int
+    hash: str
+    tables: dict[str, Rolled]
 
 
 @dataclass(frozen=True)
@@ -73,6 +98,7 @@ class Draft:
     raw: tuple[File, ...] = ()
     quarantine: Quarantined | None = None
     timings: dict[str, float] = field(default_factory=dict)
+    checkpoint: Checkpoint | None = None
 
 
 @dataclass(frozen=True)
@@ -96,10 +122,13 @@ class Manifest:
     raw: tuple[File, ...] = ()
     quarantine: Quarantined | None = None
     timings: dict[str, float] = field(default_factory=dict)
+    checkpoint: Checkpoint | None = None
 
     def to_bytes(self) -> bytes:
         data = {field.name: getattr(self, field.name) for field in fields(self)}
         data["format"] = FORMAT
+        if self.checkpoint is None:
+            del data["checkpoint"]
         if self.previous:
             data["previous"] = {"seq": self.previous.seq, "hash": self.previous.hash}
         text = json.dumps(
@@ -123,7 +152,9 @@ def _plain(value: object) -> dict[str, Any]:
     """A part of a manifest as JSON has it: an order of magnitude faster than asdict, which copies all that it meets."""
     if isinstance(value, Column):
         return {"name": value.name, "type": value.type, "nullable": value.nullable}
-    if isinstance(value, Ref | File | TableBatch | Quarantined):
+    if isinstance(value, TableBatch) and not value.revised:
+        return {name: part for name, part in vars(value).items() if name != "revised"}
+    if isinstance(value, Ref | File | TableBatch | Quarantined | Checkpoint | Rolled):
         return vars(value)
     raise TypeError(f"{type(value).__name__} has no place in a manifest")
 

@@ -72,6 +72,8 @@ def _batch(log: Log, ports: Ports, plan: Plan, step: Step, run: str) -> tuple[Ou
             raw=tuple(log.stage(path, 0, 0, folder="raw") for path in extraction.raw),
             quarantine=quarantine.write(log, extraction.refused),
             timings={"read": round(read - began, 3), "stage": round(time.monotonic() - read, 3)},
+            part=extraction.part,
+            complete=extraction.complete,
         )
         manifest = log.commit(draft, head)
         if extraction.settle is not None:
@@ -81,7 +83,9 @@ def _batch(log: Log, ports: Ports, plan: Plan, step: Step, run: str) -> tuple[Ou
 
 def _tables(log: Log, head: Manifest | None, extraction: Extraction) -> dict[str, TableBatch]:
     """Every table the log knows: those captured, and the others as they were, without files."""
-    tables = {name: replace(table, rows=0, files=()) for name, table in (head.tables if head else {}).items()}
+    tables = {
+        name: replace(table, rows=0, files=(), revised=0) for name, table in (head.tables if head else {}).items()
+    }
     return tables | {name: _stage(log, captured) for name, captured in extraction.tables.items()}
 
 
@@ -93,7 +97,9 @@ def _stage(log: Log, captured: Captured) -> TableBatch:
         files.append(log.stage(path, rows, start))
         start += rows
     schema = captured.schema
-    return TableBatch(schema.columns, schema.key, start, tuple(files), captured.count, captured.checksum)
+    return TableBatch(
+        schema.columns, schema.key, start, tuple(files), captured.count, captured.checksum, captured.revised
+    )
 
 
 def _rows(path: Path) -> int:
