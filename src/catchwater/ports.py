@@ -157,7 +157,8 @@ class Extraction:
     """One batch to commit. `rows_read` counts what the source delivered, `raw` are files kept as they came.
     `settle` is called once the batch is committed (messages are acknowledged there, never before).
     A long reading is a series of batches, numbered by `part`, of which only the last is `complete`: no model reads
-    beyond the last complete batch. `more`: there is another batch to take at once."""
+    beyond the last complete batch. `more`: there is another batch to take at once. `notes` are for whoever looks;
+    `warnings` are notes that people are alerted of (rows found late, a position that doesn't move)."""
 
     position: dict[str, Any]
     tables: dict[str, Captured]
@@ -169,6 +170,7 @@ class Extraction:
     settle: Callable[[], None] | None = None
     part: int | None = None
     complete: bool = True
+    warnings: tuple[str, ...] = ()
 
 
 class Source(Protocol):
@@ -188,7 +190,8 @@ class Source(Protocol):
 class Compared:
     """One table held against its source: `equal` rows, `pending` ones that changed there after the last capture, and
     what must never be: `lost` (there, not here), `stale` (the same version, other values), `ghosts` (here, not there
-    though nothing was deleted since). `keys` names some of the rows that are wrong, as text."""
+    though nothing was deleted since). `keys` names some of the rows that are wrong, as text; `note` says why a table
+    couldn't be compared as it should."""
 
     equal: int
     pending: int = 0
@@ -196,6 +199,11 @@ class Compared:
     stale: int = 0
     ghosts: int = 0
     keys: tuple[str, ...] = ()
+    note: str = ""
+
+    @property
+    def wrong(self) -> int:
+        return self.lost + self.stale + self.ghosts
 
 
 @runtime_checkable
@@ -214,6 +222,16 @@ class Rewinding(Source, Protocol):
     def rewound(self, tables: Sequence[str], held: Held, since: datetime | None) -> dict[str, Any]:
         """The position from which the next captures read these tables again, whole or since a moment: what is the
         same as held isn't written again. Raises UseError for a moment that this source knows nothing of."""
+        ...
+
+
+@runtime_checkable
+class Replaying(Source, Protocol):
+    """A source whose rows in quarantine hold all that is needed to try them again."""
+
+    def replay(self, refused: Sequence[Refused], raw: Sequence[Path], held: Held, work: Path) -> Extraction:
+        """One batch of these rows as they are read with the schema of now, at the position held; `raw` are the files
+        kept beside them. Those that still can't be taken are refused again, with a reason."""
         ...
 
 

@@ -147,10 +147,10 @@ class Lake:
         with self.connection(*tables) as con:
             return con.execute(sql).fetchall()
 
-    def texts(self, table: str, columns: Sequence[str]) -> list[tuple[str | None, ...]]:
-        """Current rows, each value as DuckDB's text or as its exact text."""
+    def texts(self, table: str, columns: Sequence[str], among: str = "") -> list[tuple[str | None, ...]]:
+        """Current rows (or those `among` its history), each value as DuckDB's text or as its exact text."""
         parts = ", ".join(_text(quote(column), column) for column in columns)
-        return sorted(self.rows(f"SELECT {parts} FROM {quote(table)}", table), key=repr)
+        return sorted(self.rows(f"SELECT {parts} FROM {among or quote(table)}", table), key=repr)
 
 
 def _text(name: str, column: str) -> str:

@@ -4,7 +4,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from catchwater.errors import AlreadyExists, ChainBroken, Corrupt, LakeError, LostRace, NotFound, Uncertain
 from catchwater.lake.manifest import Draft, File, Manifest, Ref, check, parse
+from catchwater.lake.span import Span
 from catchwater.ports import Clock, Store
 
 MAX_AGE = timedelta(days=3)  # half the age at which a sweep may remove a file that no manifest names
@@ -79,6 +80,19 @@ class Log:
             self._held.clear()  # what was remembered may be the wrong half
             return self._chain(after, end, final=upto is None)
 
+    def span(self, upto: int | None = None) -> Span:
+        """The log up to a batch (None: the head) as readers take it: from the newest checkpoint that this batch names.
+
+        Raises ChainBroken when the batch that the checkpoint was made of isn't the one in the log, Corrupt."""
+        last = self.head() if upto is None else self.read(upto) if upto else None
+        if last is None:
+            return Span(())
+        checkpoint = last.checkpoint
+        if checkpoint is None or not checkpoint.seq:
+            return Span(self.batches(None, last.seq))
+        made_of = Ref(self.name, checkpoint.seq, checkpoint.hash)
+        return Span(self.batches(made_of, last.seq), checkpoint, lambda: self.batches(None, made_of.seq))
+
     def stage(self, path: Path, rows: int, row_start: int = 0, folder: str = "data") -> File:
         """Upload a local file under a random name; it belongs to no batch until one is committed that names it."""
         key = f"{self.folder}/{folder}/{uuid4().hex}{path.suffix}"
@@ -104,6 +118,8 @@ class Log:
             committed=stamp(now),
             **{field.name: getattr(draft, field.name) for field in fields(draft)},
         )
+        if after and draft.checkpoint is None:
+            manifest = replace(manifest, checkpoint=after.checkpoint)
         check(manifest)
         self._check_age(manifest, now)
         try:

@@ -57,14 +57,15 @@ class TableBatch:
 class Rolled:
     """One table up to a batch, in large files: `current` has the rows current then, `history` every version.
 
-    The files have the table's columns as in `schema`, then `_id` and what readers show; either tuple may be empty, and
-    then the originals are read."""
+    The files have the table's columns as in `schema`, then `_id` and what readers show (those of models: the columns);
+    without any file the originals are read. `older` has the versions of other schemas, as they were written."""
 
     schema: tuple[Column, ...]
     key: tuple[str, ...]
     rows: int
     current: tuple[File, ...] = ()
     history: tuple[File, ...] = ()
+    older: tuple["Rolled", ...] = ()
 
 
 @dataclass(frozen=True)

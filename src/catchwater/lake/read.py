@@ -1,71 +1,28 @@
 """What readers see of a log: DuckDB views over the files that its manifests name, and over nothing else."""
 
-import hashlib
-import secrets
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from itertools import groupby
-from pathlib import Path
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from catchwater.errors import Corrupt, LakeError, NotFound
-from catchwater.lake.manifest import File, Manifest, TableBatch
+from catchwater.errors import LakeError
+from catchwater.lake.files import Piece, batch_pieces, rolled_pieces
+from catchwater.lake.files import forget as forget
+from catchwater.lake.files import locate as locate
+from catchwater.lake.files import paths as paths
+from catchwater.lake.files import url_of as url_of
+from catchwater.lake.files import verify as verify
+from catchwater.lake.manifest import Manifest
+from catchwater.lake.span import Span, originals, rolled
+from catchwater.lake.versions import HISTORY_COLUMNS as HISTORY_COLUMNS
+from catchwater.lake.versions import KEYLESS_COLUMNS as KEYLESS_COLUMNS
+from catchwater.lake.versions import KEYLESS_KEY as KEYLESS_KEY
+from catchwater.lake.versions import OWN, fields, groups, keys, own_number, revisions, scan, union, unused, versions
 from catchwater.ports import Store
-from catchwater.project.names import literal, quote
+from catchwater.project.names import quote
 from catchwater.project.tables import Column
 
 if TYPE_CHECKING:
     import duckdb
-
-HISTORY_COLUMNS = (
-    Column("_seq", "BIGINT"),
-    Column("_id", "BIGINT"),
-    Column("_op", "VARCHAR"),
-    Column("_at", "TIMESTAMP WITH TIME ZONE"),
-    Column("_version", "VARCHAR"),
-    Column("_exact", "MAP(VARCHAR, VARCHAR)"),
-)
-KEYLESS_KEY = ("_version", "_occurrence")
-KEYLESS_COLUMNS = (Column("_version", "VARCHAR"), Column("_occurrence", "INTEGER"))
-_SMALL = 4 << 20
-_SAMPLE = 16
-_READERS = 16
-_hashed: set[tuple[Path, str]] = set()
-
-
-@dataclass(frozen=True)
-class _Piece:
-    """One file of a table: where its bytes are, and the number of its first row."""
-
-    path: Path
-    base: int
-    table: TableBatch
-
-
-def paths(store: Store, manifests: Sequence[Manifest], table: str) -> list[Path]:
-    """Local paths of a table's files, in order. The size is checked always; the SHA-256 the first time that this
-    process reads a file, of small files all and of others one in sixteen. Raises Corrupt naming the key."""
-    return [piece.path for piece in _pieces(store, manifests, table)]
-
-
-def locate(store: Store, manifests: Sequence[Manifest], table: str, remote: bool) -> list[tuple[str, int, TableBatch]]:
-    """Where a table's files are, in order, with the number of each one's first row and its shape: local paths, or URLs
-    for an engine on other machines (`store.url`; only the sizes are compared then). Raises Corrupt."""
-    if not remote:
-        return [(str(piece.path), piece.base, piece.table) for piece in _pieces(store, manifests, table)]
-    return [
-        (_there(store, manifest, file), (manifest.seq << 24) + file.row_start, batch)
-        for manifest, batch, file in _wanted(manifests, table)
-    ]
-
-
-def url_of(store: Store, key: str) -> str:
-    """Where machines other than this one read and write an object; LakeError for a store that they don't see."""
-    url = getattr(store, "url", None)
-    if url is None:
-        raise LakeError("only this machine sees this lake", next_step="put the lake on S3 or GCS")
-    return str(url(key))
 
 
 def create_history(
@@ -79,13 +36,14 @@ def create_history(
     """A temporary view, named `view` (unquoted), over every version of a source's table in these batches.
 
     It has `columns` (default: the newest schema in the batches), for a table without key `_occurrence INTEGER`,
-    then HISTORY_COLUMNS; `_id` is `_seq << 24 | row in batch`. A column that an older file lacks is NULL, one of
-    another type is cast, and what can't be cast is NULL with its text in `_exact`. Returns the table's columns.
+    then HISTORY_COLUMNS; `_id` is `_seq << 24 | row in batch`. A version stands there once: a revision of it gives its
+    values and `_version` under its first number, also where the version itself is in none of these batches. A column
+    that an older file lacks is NULL, one of another type is cast, and what can't be cast is NULL with its text in
+    `_exact`. A Span is read from its checkpoint. Returns the table's columns.
     Raises Corrupt, NotFound, and LakeError when neither batches nor `columns` tell the table's shape."""
     columns = tuple(columns) if columns is not None else schema(batches, table)
-    extra = KEYLESS_COLUMNS[1:] if keyless(batches, table) else ()
-    pieces = _pieces(store, batches, table)
-    _create(con, view, [*columns, *extra, *HISTORY_COLUMNS], _history(pieces, columns, extra))
+    before, later = _split(store, batches, table, "history")
+    _create(con, view, _each_version([*before, *later], columns, _extra(batches, table)))
     return columns
 
 
@@ -94,14 +52,54 @@ def create_current(con: "duckdb.DuckDBPyConnection", view: str, history_view: st
 
     Same columns as the history. An empty `key` means a table whose rows are kept as a multiset: its versions are
     identified by KEYLESS_KEY, `_version` being the row's hash and `_occurrence` its number among equal rows; a
-    delete carries the same two. Only keys are aggregated, never whole versions."""
-    source = quote(history_view)
-    by = ", ".join(quote(name) for name in key or KEYLESS_KEY)
-    con.execute(
-        f"CREATE OR REPLACE TEMP VIEW {quote(view)} AS SELECT h.* FROM {source} AS h "
-        f"SEMI JOIN (SELECT max(_id) AS _id FROM {source} GROUP BY {by}) AS newest ON h._id = newest._id "
-        "WHERE h._op <> 'delete'"
-    )
+    delete carries the same two. Only keys are aggregated, never whole versions; `create_rows` aggregates less."""
+    _create(con, view, _newest(quote(history_view), key))
+
+
+def create_rows(
+    con: "duckdb.DuckDBPyConnection",
+    view: str,
+    store: Store,
+    batches: Sequence[Manifest],
+    table: str,
+    columns: Sequence[Column] | None = None,
+    key: Sequence[str] = (),
+) -> tuple[Column, ...]:
+    """A temporary view over the rows now current of a source's table: as `create_current` over `create_history`.
+
+    Only the keys of the batches after the checkpoint (or after the first batches, where these have as many versions as
+    the table had rows) are held in memory: what stands before is read past them. Returns, raises as create_history."""
+    columns = tuple(columns) if columns is not None else schema(batches, table)
+    extra = _extra(batches, table)
+    before, later = _split(store, batches, table, "current")
+    _create(con, view, current_rows(before, later, columns, extra, key))
+    return columns
+
+
+def current_rows(
+    before: Sequence[Piece],
+    later: Sequence[Piece],
+    columns: Sequence[Column],
+    extra: Sequence[Column],
+    key: Sequence[str],
+) -> str:
+    """The SELECT of the current rows, `before` having each key once and `later` any versions that followed."""
+    if not later:
+        return versions(before, columns, extra)
+    newest = _newest(f"({_each_version(later, columns, extra)})", key)
+    if not before:
+        return newest
+    by = key or KEYLESS_KEY
+    using = ", ".join(map(quote, by))
+    moved = f"SELECT {using} FROM ({keys(later, _only(by, columns))})"
+    kept = f"SELECT b.* FROM ({versions(before, columns, extra)}) AS b ANTI JOIN ({moved}) AS m USING ({using})"
+    if any(
+        piece.revises for piece in later
+    ):  # they may replace what stands before, which may be the newest all the same
+        every = versions(before, columns, extra, own=True)
+        same = f"SELECT b.* FROM ({every}) AS b SEMI JOIN ({moved}) AS m USING ({using})"
+        newest = _newest(f"({_each_version(later, columns, extra, same)})", key)
+    return f"{kept} UNION ALL ({newest})"
 
 
 def create_state(
@@ -118,33 +116,41 @@ def create_state(
 
     It has the model's `columns` (default: the newest schema), and `_version`, `_occurrence` when `key` is empty.
     Within one batch each key stands at most once, so that a log of one batch is read without looking for newer
-    versions. `among`, a join clause that keeps or drops all versions of a key, is applied before that. Returns the
-    model's columns. Raises as create_history."""
+    versions; a Span is read from its checkpoint, past the keys of later batches. `among`, a join clause that keeps or
+    drops all versions of a key, is applied before that. Returns the model's columns. Raises as create_history."""
     columns = tuple(columns) if columns is not None else schema(batches, table)
-    extra = () if key else KEYLESS_COLUMNS
-    visible = [*columns, *extra]
-    pieces = _pieces(store, batches, table)
-    order, removed = (_unused(name, visible) for name in ("#id", "#removed"))
-    outer = ", ".join(quote(column.name) for column in visible)
-    inner = _union(
-        [
-            f"SELECT {', '.join(_plain(group[0].table, visible))}, {_number(group)} AS {quote(order)}, "
-            f"_removed AS {quote(removed)} FROM {_scan(group)}"
-            for group in _groups(pieces)
-        ],
-        [*visible, Column(order, "BIGINT"), Column(removed, "BOOLEAN")],
-    )
-    newest = ""
-    if len({piece.base >> 24 for piece in pieces}) > 1:
-        by = ", ".join(quote(name) for name in key or KEYLESS_KEY)
-        latest = f"SELECT max({quote(order)}) AS id FROM versions GROUP BY {by}"
-        newest = f"SEMI JOIN ({latest}) AS newest ON v.{quote(order)} = newest.id"
-    con.execute(
-        f"CREATE OR REPLACE TEMP VIEW {quote(view)} AS "
-        f"WITH versions AS NOT MATERIALIZED ({f'SELECT * FROM ({inner}) {among}' if among else inner}) "
-        f"SELECT {outer} FROM versions AS v {newest} WHERE v.{quote(removed)} IS NOT TRUE"
-    )
+    before, later = _split(store, batches, table, "current")
+    _create(con, view, state_rows(before, later, columns, key, among))
     return columns
+
+
+def state_rows(
+    before: Sequence[Piece], later: Sequence[Piece], columns: Sequence[Column], key: Sequence[str], among: str = ""
+) -> str:
+    """The SELECT of a model's rows, `before` having each key once and `later` any batches that followed."""
+    visible = [*columns, *(() if key else KEYLESS_COLUMNS)]
+    order, removed = (unused(name, visible) for name in ("#id", "#removed"))
+    outer = ", ".join(quote(column.name) for column in visible)
+    by = ", ".join(quote(name) for name in key or KEYLESS_KEY)
+    kept = union(
+        [f"SELECT {', '.join(fields(group[0], visible))} FROM {scan(group)}" for group in groups(before)], visible
+    )
+    if not later:
+        return f"SELECT * FROM ({kept}) {among}"
+    newest = _union_state(later, visible, order, removed)
+    versions_ = f"SELECT * FROM ({newest}) {among}" if among else newest
+    semi = ""
+    if len({piece.base >> 24 for piece in later}) > 1:
+        latest = f"SELECT max({quote(order)}) AS id FROM versions GROUP BY {by}"
+        semi = f"SEMI JOIN ({latest}) AS newest ON v.{quote(order)} = newest.id"
+    parts = [
+        f"WITH versions AS NOT MATERIALIZED ({versions_}) "
+        f"SELECT {outer} FROM versions AS v {semi} WHERE v.{quote(removed)} IS NOT TRUE"
+    ]
+    if before:
+        moved = keys(later, _only(key or KEYLESS_KEY, visible))
+        parts.append(f"SELECT * FROM (SELECT b.* FROM ({kept}) AS b ANTI JOIN ({moved}) AS m USING ({by})) {among}")
+    return " UNION ALL ".join(f"({part})" for part in parts) if len(parts) > 1 else parts[0]
 
 
 def schema(batches: Sequence[Manifest], table: str) -> tuple[Column, ...]:
@@ -152,169 +158,90 @@ def schema(batches: Sequence[Manifest], table: str) -> tuple[Column, ...]:
     for manifest in reversed(batches):
         if table in manifest.tables:
             return manifest.tables[table].schema
-    raise LakeError(f"no batch holds a table {table}", where=batches[-1].log if batches else "")
+    held = rolled(batches, table)
+    if held is None:
+        raise LakeError(f"no batch holds a table {table}", where=batches[-1].log if batches else "")
+    return held.schema
 
 
 def keyless(batches: Sequence[Manifest], table: str) -> bool:
     """Whether the newest of these batches that names the table gives it no key."""
-    return next((not m.tables[table].key for m in reversed(batches) if table in m.tables), False)
+    held = rolled(batches, table)
+    without = held is not None and not held.key
+    return next((not m.tables[table].key for m in reversed(batches) if table in m.tables), without)
 
 
-def verify(store: Store, manifest: Manifest) -> list[Corrupt]:
-    """Every file of a batch whose bytes aren't those committed; empty when all are."""
-    files = [*manifest.raw, *(file for table in manifest.tables.values() for file in table.files)]
-    problems = []
-    for file in files:
-        try:
-            _check(store, manifest, file, whole=True)
-        except Corrupt as error:
-            problems.append(error)
-    return problems
+def each_once(batches: Sequence[Manifest], table: str) -> bool:
+    """Whether every version in these batches is current, as after a first load."""
+    return bool(batches) and not rolled(batches, table) and _loaded(batches, table) == len(batches)
 
 
-def _wanted(manifests: Sequence[Manifest], table: str) -> list[tuple[Manifest, TableBatch, File]]:
-    return [
-        (manifest, manifest.tables[table], file)
-        for manifest in manifests
-        if table in manifest.tables
-        for file in sorted(manifest.tables[table].files, key=lambda file: file.row_start)
-        if file.rows
-    ]
+def _loaded(batches: Sequence[Manifest], table: str) -> int:
+    """How many of the first batches of a log have together as many versions as the table had rows then: so each is of
+    another row, and none a delete. Rows in quarantine are counted by some sources and held by none."""
+    if not batches or batches[0].seq != 1:
+        return 0
+    held = [batch.tables.get(table) for batch in batches]
+    sums = list(accumulate(batch.rows if batch else 0 for batch in held))
+    last = 0
+    for number, (batch, total) in enumerate(zip(held, sums, strict=True), 1):
+        if batches[number - 1].quarantine or (batch and batch.revised):
+            break
+        if batch and batch.count == total and batches[number - 1].complete:
+            last = number
+    return last
 
 
-def _there(store: Store, manifest: Manifest, file: File) -> str:
-    """The URL of a file that has the size that was committed."""
-    size = store.head(file.path)
-    if size != file.bytes:
-        where = f"{manifest.log} batch {manifest.seq}: {file.path}"
-        said = "is gone" if size is None else f"has {size} bytes, {file.bytes} were committed"
-        raise Corrupt(f"the file {said}", where=where, next_step="restore the file from a copy of the lake")
-    return url_of(store, file.path)
+def _split(store: Store, batches: Sequence[Manifest], table: str, kind: str) -> tuple[list[Piece], list[Piece]]:
+    """The files in which each key is once, and those of the batches after them; `history` may have keys twice."""
+    if isinstance(batches, Span):
+        before = rolled_pieces(store, batches, table, kind)
+        if before is not None:
+            return before, batch_pieces(store, batches, table)
+    whole = originals(batches)
+    first = _loaded(whole, table)
+    return batch_pieces(store, whole[:first], table), batch_pieces(store, whole[first:], table)
 
 
-def _pieces(store: Store, manifests: Sequence[Manifest], table: str) -> list[_Piece]:
-    wanted = _wanted(manifests, table)
-    if not wanted:
-        return []
-    with ThreadPoolExecutor(min(_READERS, len(wanted))) as pool:
-        found = list(pool.map(lambda item: _check(store, item[0], item[2]), wanted))
-    return [
-        _Piece(path, (manifest.seq << 24) + file.row_start, batch)
-        for path, (manifest, batch, file) in zip(found, wanted, strict=True)
-    ]
+def _extra(batches: Sequence[Manifest], table: str) -> tuple[Column, ...]:
+    return KEYLESS_COLUMNS[1:] if keyless(batches, table) else ()
 
 
-def _check(store: Store, manifest: Manifest, file: File, *, whole: bool = False) -> Path:
-    where = f"{manifest.log} batch {manifest.seq}: {file.path}"
-    step = "restore the file from a copy of the lake, or replay the source"
-    try:
-        path = store.fetch(file.path)
-    except NotFound as error:
-        raise Corrupt("the file is gone", where=where, next_step=step) from error
-    size = path.stat().st_size
-    if size != file.bytes:
-        raise Corrupt(f"the file has {size} bytes, {file.bytes} were committed", where=where, next_step=step)
-    known = (path, file.sha256)
-    if whole or (known not in _hashed and (size <= _SMALL or secrets.randbelow(_SAMPLE) == 0)):
-        with path.open("rb") as data:
-            digest = hashlib.file_digest(data, "sha256").hexdigest()
-        if digest != file.sha256:
-            raise Corrupt("the file isn't the one committed: its SHA-256 differs", where=where, next_step=step)
-        _hashed.add(known)
-    return path
+def _only(names: Sequence[str], columns: Sequence[Column]) -> list[Column]:
+    known = {column.name.lower(): column for column in (*columns, *KEYLESS_COLUMNS)}
+    return [Column(name, known[name.lower()].type) for name in names]
 
 
-def _groups(pieces: Sequence[_Piece]) -> Iterator[list[_Piece]]:
-    """Files of one shape, so that DuckDB opens one of them to bind a view and not all."""
-
-    def shape(piece: _Piece) -> tuple[object, ...]:
-        return (*((c.name, c.type) for c in piece.table.schema), bool(piece.table.key))
-
-    gathered: dict[tuple[object, ...], list[_Piece]] = {}
-    for key, group in groupby(pieces, shape):
-        gathered.setdefault(key, []).extend(group)
-    yield from gathered.values()
-
-
-def _history(pieces: Sequence[_Piece], columns: Sequence[Column], extra: Sequence[Column]) -> list[str]:
-    selects = []
-    for group in _groups(pieces):
-        number = _number(group)
-        table = group[0].table
-        fields = _plain(table, [*columns, *extra])
-        selects.append(
-            f"SELECT {', '.join(fields)}, {number} >> 24 AS _seq, {number} AS _id, _op::VARCHAR AS _op, "
-            f"_at::TIMESTAMPTZ AS _at, _version::VARCHAR AS _version, {_exact(table, columns)} AS _exact "
-            f"FROM {_scan(group)}"
-        )
-    return selects
+def _each_version(pieces: Sequence[Piece], columns: Sequence[Column], extra: Sequence[Column], more: str = "") -> str:
+    """The SELECT of the newest revision of each version; without revisions, of every row."""
+    if not any(piece.revises for piece in pieces):
+        return versions(pieces, columns, extra)
+    shown = ", ".join(f"v.{quote(column.name)}" for column in (*columns, *extra, *HISTORY_COLUMNS))
+    every = versions(pieces, columns, extra, own=True) + (f" UNION ALL {more}" if more else "")
+    return (
+        f"SELECT {shown} FROM ({every}) AS v ANTI JOIN ({revisions(pieces)}) AS r "
+        f"ON v._id = r.id AND v.{quote(OWN)} <> r.own"
+    )
 
 
-def _plain(table: TableBatch, columns: Sequence[Column]) -> list[str]:
-    """Select-list entries that give `columns` from a file of this table."""
-    held = {column.name.lower(): column for column in table.schema}
-    if not table.key:
-        held |= {column.name: column for column in KEYLESS_COLUMNS}
-    fields = []
-    for column in columns:
-        name, old = quote(column.name), held.get(column.name.lower())
-        if old is None:
-            fields.append(f"CAST(NULL AS {column.type}) AS {name}")
-        else:
-            cast = "CAST" if old.type == column.type else "TRY_CAST"
-            fields.append(f"{cast}({quote(old.name)} AS {column.type}) AS {name}")
-    return fields
+def _newest(source: str, key: Sequence[str]) -> str:
+    by = ", ".join(quote(name) for name in key or KEYLESS_KEY)
+    return (
+        f"SELECT h.* FROM {source} AS h SEMI JOIN (SELECT max(_id) AS _id FROM {source} GROUP BY {by}) AS newest "
+        "ON h._id = newest._id WHERE h._op <> 'delete'"
+    )
 
 
-def _exact(table: TableBatch, columns: Sequence[Column]) -> str:
-    """`_exact` with the text of values that the newer type can't hold."""
-    held = {column.name.lower(): column for column in table.schema}
-    text = "_exact::MAP(VARCHAR, VARCHAR)"
-    for column in columns:
-        old = held.get(column.name.lower())
-        if old is None or old.type == column.type:
-            continue
-        name = quote(old.name)
-        lost = f"{name} IS NOT NULL AND TRY_CAST({name} AS {column.type}) IS NULL"
-        entry = f"MAP {{{literal(column.name)}: {name}::VARCHAR}}"
-        text = f"CASE WHEN {lost} THEN map_concat(coalesce({text}, MAP {{}}), {entry}) ELSE {text} END"
-    return text
+def _union_state(pieces: Sequence[Piece], visible: Sequence[Column], order: str, removed: str) -> str:
+    return union(
+        [
+            f"SELECT {', '.join(fields(group[0], visible))}, {own_number(group)} AS {quote(order)}, "
+            f"_removed AS {quote(removed)} FROM {scan(group)}"
+            for group in groups(pieces)
+        ],
+        [*visible, Column(order, "BIGINT"), Column(removed, "BOOLEAN")],
+    )
 
 
-def _scan(group: Sequence[_Piece]) -> str:
-    files = ", ".join(literal(_exactly(piece.path)) for piece in group)
-    return f"read_parquet([{files}], hive_partitioning = false)"
-
-
-def _number(group: Sequence[_Piece]) -> str:
-    """The expression of `_id`: DuckDB knows the file's place in the list and the row's place in the file."""
-    bases = ", ".join(str(piece.base) for piece in group)
-    return f"(CAST([{bases}] AS BIGINT[])[file_index::BIGINT + 1] + file_row_number)"
-
-
-def _exactly(path: Path) -> str:
-    """A path in which DuckDB finds no pattern."""
-    return "".join(f"[{char}]" if char in "*?[" else char for char in str(path))
-
-
-def _union(selects: Sequence[str], columns: Sequence[Column]) -> str:
-    if selects:
-        return " UNION ALL ".join(selects)
-    nothing = ", ".join(f"CAST(NULL AS {column.type}) AS {quote(column.name)}" for column in columns)
-    return f"SELECT {nothing} WHERE false"
-
-
-def _create(con: "duckdb.DuckDBPyConnection", view: str, columns: Sequence[Column], selects: Sequence[str]) -> None:
-    con.execute(f"CREATE OR REPLACE TEMP VIEW {quote(view)} AS {_union(selects, columns)}")
-
-
-def _unused(name: str, columns: Sequence[Column]) -> str:
-    taken = {column.name.lower() for column in columns}
-    while name in taken:
-        name = "#" + name
-    return name
-
-
-def forget() -> None:
-    """Read every file's hash anew, as a new process would."""
-    _hashed.clear()
+def _create(con: "duckdb.DuckDBPyConnection", view: str, sql: str) -> None:
+    con.execute(f"CREATE OR REPLACE TEMP VIEW {quote(view)} AS {sql}")

@@ -1,68 +1,22 @@
 """Every thing that `catchwater.yml` may declare, with its default; unknown keys are refused here."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from catchwater.project import names
+from catchwater.project.captures import Capture
+from catchwater.project.kinds import STRICT, Account, Duration, Flag, Hidden, Schedule, Tables, Whole, Word
 
-
-class Declared(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-
-def _word(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError(f"YAML reads this as {str(value).lower()}: put the word in quotes")
-    return value
-
-
-def _account(value: Any) -> Any:
-    if isinstance(value, int) and not isinstance(value, bool):
-        raise ValueError(f'an account number is text: write "{value:012d}" in quotes')
-    return value
-
-
-def _tables(value: Any) -> Any:
-    if value != "all" and not (isinstance(value, list) and all(isinstance(name, str) for name in value)):
-        raise ValueError("write `all`, or a list of names: [one, two]")
-    return value
-
-
-def _duration(value: str) -> str:
-    if names.seconds(value) is None:
-        raise ValueError("not a duration: write for example '10 minutes'")
-    return value
-
-
-def _schedule(value: str) -> str:
-    if names.seconds(value) is not None:
-        return value
-    from datetime import UTC, datetime
-
-    from cronsim import CronSim, CronSimError
-
-    try:
-        CronSim(value, datetime.now(UTC))
-    except CronSimError as error:
-        raise ValueError("neither a duration nor cron: write '10 minutes' or '0 6 * * *'") from error
-    return value
-
-
-Word = Annotated[str, BeforeValidator(_word)]
-Duration = Annotated[Word, AfterValidator(_duration)]
-Schedule = Annotated[Word, AfterValidator(_schedule)]
-Account = Annotated[str, BeforeValidator(_account), BeforeValidator(_word), Field(pattern=r"^[0-9]{12}$")]
-Whole = Annotated[int, Field(strict=True)]
-Flag = Annotated[bool, Field(strict=True)]
-Tables = Annotated[Literal["all"] | list[Word], BeforeValidator(_tables)]
-Hidden = Annotated[Word | None, Field(repr=False)]
 After = Literal["deployment"]
 
 
+class Declared(BaseModel):
+    model_config = STRICT
+
+
 class PostgresSource(Declared):
-    """A database, read by `capture: snapshot`: SELECT rights only, no cursor column."""
+    """A database, read with SELECT rights only; `capture` says how its tables, or some of them, are read."""
 
     kind: Literal["postgres"]
     url: Hidden = None
@@ -74,6 +28,7 @@ class PostgresSource(Declared):
     secret: Word | None = None
     auth: Literal["password", "rds_iam"] = "password"
     tables: Tables = "all"
+    capture: Capture = "snapshot"
     every: Schedule | None = None
 
 

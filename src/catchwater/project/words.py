@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Tag
 from pydantic_core import ErrorDetails
 
 from catchwater.errors import Problem
@@ -169,8 +169,9 @@ def _below(kind: Any, step: str | int) -> Any:
 
 
 def _kind(member: Any) -> tuple[Any, ...]:
+    tags = tuple(part.tag for part in getattr(member, "__metadata__", ()) if isinstance(part, Tag))
     fields = getattr(member, "model_fields", {})
-    return get_args(fields["kind"].annotation) if "kind" in fields else ()
+    return tags or (get_args(fields["kind"].annotation) if "kind" in fields else ())
 
 
 def _bare(kind: Any) -> Any:

@@ -24,12 +24,16 @@ class Alerts:
             self._recovery(run, outcome)
 
     def end(self, run: int, outcomes: Sequence[Outcome], moved: bool) -> None:
-        """Tell of quarantined rows, and of a success if all went well."""
+        """Tell of quarantined rows and of warnings, and of a success if all went well."""
         held = sum(outcome.quarantined for outcome in outcomes)
         if held:
             body = f"{held} rows were set aside with their reasons; the others went through.\n"
             body += f"  next: catchwater runs {run} --quarantine"
             self.send("failure", "quarantine", f"{held} rows quarantined", body, run)
+        for outcome in outcomes:
+            if outcome.warnings:
+                body = "\n".join(outcome.warnings) + "\n"
+                self.send("failure", outcome.step, f"{outcome.step}: {len(outcome.warnings)} warnings", body, run)
         if moved and not any(outcome.failed for outcome in outcomes):
             self.send("success", "run", f"run {run} done", _summary(outcomes), run)
 

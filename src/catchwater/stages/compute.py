@@ -146,7 +146,7 @@ def _targets(work: Work, inputs: Inputs) -> dict[str, str]:
             log = Log(work.ports.stores["processed"], f"processed/{name}")
             if log.head() is None:
                 continue
-            own = replace(inputs, batches=lambda _, log=log: log.batches(None))  # type: ignore[misc]
+            own = replace(inputs, batches=lambda _, log=log: log.span())  # type: ignore[misc]
             found[name] = f"#target#{name}"
             own.model(target, found[name], history=False)
     return found

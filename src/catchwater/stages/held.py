@@ -33,8 +33,11 @@ def create_held(at: Computing) -> None:
 
 def begins_anew(work: Work, log: Log) -> bool:
     """Whether the rows held can't be compared with those of the model as it is now: it has another key, or a column
-    has another type than in some batch, or a column that was away is back; without key, any other columns."""
+    has another type than in some batch, or a column that was away is back; without key, any other columns; or that is
+    what was asked for."""
     held = work.head.tables.get(work.model.name) if work.head else None
+    if work.anew:
+        return work.head is not None
     if work.head is None or held is None or not work.fresh:
         return False
     columns = held_columns(work.model)
@@ -86,6 +89,6 @@ def _create_empty(con: "duckdb.DuckDBPyConnection", model: Model) -> None:
 
 def _create_state(at: Computing, view: str, among: str = "") -> None:
     model = at.model
-    batches = since_reset(at.log.batches(None, at.work.head.seq if at.work.head else None))
+    batches = since_reset(at.log.span(at.work.head.seq if at.work.head else None))
     store = at.work.ports.stores["processed"]
     create_state(at.con, view, store, batches, model.name, held_columns(model), model.key, among)

@@ -15,7 +15,7 @@ from catchwater.lake.log import Log
 from catchwater.lake.manifest import Draft, Manifest, TableBatch
 from catchwater.lake.read import create_current, create_history
 from catchwater.plan.plan import Plan, Step
-from catchwater.ports import Captured, Extraction, Held, Ports, TableHeld
+from catchwater.ports import Captured, Extraction, Held, Ports, Store, TableHeld
 from catchwater.project.names import quote
 from catchwater.project.tables import TableSchema
 from catchwater.stages.outcome import Outcome, TableOutcome
@@ -58,7 +58,7 @@ def _batch(log: Log, ports: Ports, plan: Plan, step: Step, run: str) -> tuple[Ou
     with tempfile.TemporaryDirectory(prefix="catchwater-") as work:
         tables = [table.name for table in plan.source(step.source).tables]
         began = time.monotonic()
-        extraction = ports.source.capture(tables, _held(log, head, ports), Path(work))
+        extraction = ports.source.capture(tables, held(log, head, log.store), Path(work))
         if extraction is None:
             return None, False
         read = time.monotonic()
@@ -110,7 +110,7 @@ def _rows(path: Path) -> int:
     return int(found[0]) if found else 0
 
 
-def _held(log: Log, head: Manifest | None, ports: Ports) -> Held:
+def held(log: Log, head: Manifest | None, store: Store) -> Held:
     """What the source may know of its own log at `head`."""
     if head is None:
         return Held(None, {}, _no_table)
@@ -121,11 +121,11 @@ def _held(log: Log, head: Manifest | None, ports: Ports) -> Held:
     }
 
     def current(con: "duckdb.DuckDBPyConnection", table: str) -> str:
-        held = head.tables[table]
+        known = head.tables[table]
         batches = log.batches(None, head.seq)
         history, view = f"__history_{table}", f"__current_{table}"
-        create_history(con, history, ports.stores["ingestion"], batches, table, held.schema)
-        create_current(con, view, history, held.key)
+        create_history(con, history, store, batches, table, known.schema)
+        create_current(con, view, history, known.key)
         return quote(view)
 
     def positions(moment: datetime) -> Iterator[Mapping[str, Any]]:
@@ -154,5 +154,6 @@ def _outcome(step: Step, manifest: Manifest, extraction: Extraction) -> Outcome:
         rows_out=sum(table.rows for table in manifest.tables.values()),
         quarantined=refused,
         tables=counts,
-        notes=extraction.notes,
+        notes=(*extraction.notes, *extraction.warnings),
+        warnings=extraction.warnings,
     )

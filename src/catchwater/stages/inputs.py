@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from catchwater.errors import ModelFailed
 from catchwater.lake.manifest import Manifest
-from catchwater.lake.read import HISTORY_COLUMNS, create_current, create_history, create_state
+from catchwater.lake.read import HISTORY_COLUMNS, create_history, create_rows, create_state, each_once
+from catchwater.lake.span import originals
+from catchwater.lake.span import since_reset as since_reset
 from catchwater.plan.plan import Model, Plan, Read
 from catchwater.ports import Store
 from catchwater.project.functions import CLOCK, functions
@@ -51,12 +53,6 @@ def source_table(plan: Plan, read: Read) -> TableSchema:
     return next(table for table in tables if table.name == read.table)
 
 
-def since_reset(batches: Sequence[Manifest]) -> Sequence[Manifest]:
-    """The batches from the last one that began anew (a changed key makes what stands before it meaningless)."""
-    starts = [at for at, batch in enumerate(batches) if batch.position.get("reset")]
-    return batches[starts[-1] :] if starts else batches
-
-
 @dataclass(frozen=True)
 class Inputs:
     """What one model reads: `batches(log)` gives the batches to read of a log, `stores` the zones."""
@@ -82,25 +78,19 @@ class Inputs:
         """The table's own columns, then the system columns that the model names; `#<alias>` has all of them."""
         schema = source_table(self.plan, read)
         self.check_key(read, schema)
-        versions = f"#{read.alias}#versions"
-        create_history(self.con, versions, self.stores["ingestion"], self.batches(read.log), read.table, schema.columns)
-        rows = f"#{read.alias}"
+        store, batches = self.stores["ingestion"], self.batches(read.log)
+        versions, rows = f"#{read.alias}#versions", f"#{read.alias}"
+        create_history(self.con, versions, store, batches, read.table, schema.columns)
         if read.history:
             self._view(rows, _validity(versions, schema.key) if asks_validity(read) else f"FROM {quote(versions)}")
-        elif self.each_once(read):
-            self._view(rows, f"FROM {quote(versions)}")
         else:
-            create_current(self.con, rows, versions, schema.key)
+            create_rows(self.con, rows, store, batches, read.table, schema.columns, schema.key)
         named = [*schema.names, *(name for name in _SYSTEM if name in read.columns and name not in schema.names)]
         self._view(read.alias, f"SELECT {', '.join(map(quote, named))} FROM {quote(rows)}")
 
     def each_once(self, read: Read) -> bool:
         """Whether the log has as many versions as the table has rows: then each is current, as after a first load."""
-        batches = self.batches(read.log)
-        tables = [batch.tables[read.table] for batch in batches if read.table in batch.tables]
-        if not tables or batches[0].seq != 1 or tables[-1].count is None:
-            return False
-        return sum(table.rows for table in tables) == tables[-1].count
+        return each_once(originals(self.batches(read.log)), read.table)
 
     def check_key(self, read: Read, schema: TableSchema) -> None:
         """Versions compared by one key (they have a checksum) aren't told apart by another: deletes would be lost."""

@@ -43,7 +43,8 @@ class Failure:
 class Outcome:
     """`batches` are those committed by this wake; `tables` by table or model name; `skipped` are held back
     because of a failure elsewhere. Ingest counts in `rows_in` what the source delivered and in `rows_out`
-    what was committed; process and load count the input versions and the rows written."""
+    what was committed; process and load count the input versions and the rows written.
+    `warnings` are those of the notes that people are alerted of."""
 
     step: str
     stage: str
@@ -60,6 +61,7 @@ class Outcome:
     failures: tuple[Failure, ...] = ()
     skipped: tuple[str, ...] = ()
     more: bool = False
+    warnings: tuple[str, ...] = ()
 
     @property
     def moved(self) -> bool:
@@ -90,4 +92,5 @@ class Outcome:
             failures=self.failures + tuple(f for f in later.failures if f not in self.failures),
             skipped=later.skipped,
             more=later.more,
+            warnings=self.warnings + tuple(text for text in later.warnings if text not in self.warnings),
         )

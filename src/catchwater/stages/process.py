@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,14 +35,27 @@ def process(ports: Ports, plan: Plan, step: Step, run: str) -> Outcome:
     return replace(group.outcome, seconds=time.monotonic() - began, rows_in=group.rows_in())
 
 
+def rebuild(ports: Ports, plan: Plan, step: Step, model: str, run: str) -> Outcome:
+    """Commit one model of the step anew: all its rows, computed in full from what it reads, in a batch at which its
+    readers begin (`position.reset`); the rows held before play no part, and may be unreadable.
+
+    A model that reads others is made from their logs: rebuild those first. Fails and raises as `process`."""
+    began = time.monotonic()
+    group = _Group(ports, plan, step, run, anew=model)
+    group.bring(plan.model(model))
+    return replace(group.outcome, seconds=time.monotonic() - began, rows_in=group.rows_in())
+
+
 @dataclass
 class _Group:
-    """One wake of a group: heads and offsets are looked up once, so that all models see the same."""
+    """One wake of a group: heads and offsets are looked up once, so that all models see the same. `anew` is a model
+    whose rows are to be committed anew."""
 
     ports: Ports
     plan: Plan
     step: Step
     run: str
+    anew: str = ""
     outcome: Outcome = field(init=False)
     models: list[Model] = field(init=False)
     logs: dict[str, Log] = field(default_factory=dict)
@@ -112,7 +125,8 @@ class _Group:
     def _bring(self, model: Model, reads: tuple[Read, ...]) -> "Computed | None":
         head = self.heads[model.name]
         inputs = self._inputs(reads)
-        fresh = head is None or head.position.get("digest") != model.digest or not head.complete
+        anew = model.name == self.anew
+        fresh = anew or head is None or head.position.get("digest") != model.digest or not head.complete
         if head is not None and not fresh and inputs == tuple(sorted(head.inputs)) and not self._due(model, head):
             return None
         news = self._news(head, inputs)
@@ -127,6 +141,7 @@ class _Group:
             fresh=fresh,
             still=not fresh and not varies(model) and not any(_touched(read, news) for read in reads),
             run=self.run,
+            anew=anew,
         )
         with tempfile.TemporaryDirectory(prefix="catchwater-") as folder:
             computed = compute(work, self.log(f"processed/{model.name}"), Path(folder))
@@ -163,9 +178,9 @@ class _Group:
             news[ref.log] = self.log(ref.log).batches(before, ref.seq)
         return news
 
-    def _whole(self, log: str) -> list[Manifest]:
+    def _whole(self, log: str) -> Sequence[Manifest]:
         end = self._end(log)
-        return self.log(log).batches(None, end.seq) if end else []
+        return self.log(log).span(end.seq) if end else []
 
     def _stop(self, model: Model, *, skipped: bool = False) -> None:
         self.stopped.add(model.name)

@@ -1,6 +1,6 @@
 """What one model's computation is given and gives back; the names of its relations. Nothing is computed here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +29,8 @@ KEYLESS = (Column("_version", "VARCHAR"), Column("_occurrence", "INTEGER"))
 @dataclass(frozen=True)
 class Work:
     """What a model is to be computed from. `news` are the batches after those recorded, `whole` gives all of a
-    log up to this wake's offset; `fresh`: the model itself is new or changed; `still`: no row it reads moved."""
+    log up to this wake's offset; `fresh`: the model itself is new or changed; `still`: no row it reads moved; `anew`:
+    the rows held are to be forgotten, whatever they are."""
 
     ports: Ports
     plan: Plan
@@ -37,10 +38,11 @@ class Work:
     head: Manifest | None
     inputs: tuple[Ref, ...]
     news: dict[str, list[Manifest]]
-    whole: Callable[[str], list[Manifest]]
+    whole: Callable[[str], Sequence[Manifest]]
     fresh: bool
     still: bool
     run: str
+    anew: bool = False
 
     @property
     def incremental(self) -> bool:

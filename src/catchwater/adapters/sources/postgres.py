@@ -9,7 +9,7 @@ from catchwater.adapters.sources.postgres_capture import Capture, NotLocked, tra
 from catchwater.adapters.sources.postgres_catalog import Relation
 from catchwater.adapters.sources.postgres_choice import choose
 from catchwater.adapters.sources.postgres_connection import Address, Session, address, attached, connection
-from catchwater.ports import Extraction, Held, Settings
+from catchwater.ports import Compared, Extraction, Held, Settings
 from catchwater.project import names, schema
 from catchwater.project.tables import TableSchema
 
@@ -48,6 +48,17 @@ class PostgresSource:
                 if now == pairs:
                     raise
                 return self._read(session, now, held, work)
+
+    def compare(self, tables: Sequence[str], held: Held, work: Path) -> Mapping[str, Compared]:
+        """What is held of these tables against what is there, as of one snapshot. Raises as capture."""
+        from catchwater.adapters.sources.postgres_verify import Comparison
+
+        place = self._place()
+        with closing(connection()) as con, attached(con, place) as session:
+            pairs = self._located(session, tables)
+            locks = [f"{names.quote(space)}.{names.quote(table)}" for space, table in pairs.values()]
+            with transaction(session, locks):
+                return Comparison(session, held, work).run(pairs)
 
     def _chosen(self, session: Session) -> tuple[Relation, ...]:
         with transaction(session):

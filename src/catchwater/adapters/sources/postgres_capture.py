@@ -142,12 +142,12 @@ class Capture:
             return Table(self.session, wanted, self.work).first()
         if held.schema.key != relation.key:
             raise _another_key(relation, held, self.where)
-        known = self._known(relation, held)
-        if known and (held.count, held.checksum) == (total.count, total.checksum):
-            return None
         state = held.state
         age = self.snapshot.xmax - int(state.get("xmin", 0))
-        if not known or not relation.key or age >= HALF:
+        known = self._known(relation, held) and age < HALF  # one round later xmin may be the same of another version
+        if known and (held.count, held.checksum) == (total.count, total.checksum):
+            return None
+        if not known or not relation.key:
             self._fits(relation, total.count)
             return Table(self.session, wanted, self.work).whole(self.held)
         fresh = tuple(oid for oid, _, _ in relation.leaves if oid not in state["leaves"])

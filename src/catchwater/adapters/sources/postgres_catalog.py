@@ -6,6 +6,7 @@ from typing import Any
 
 from catchwater.adapters.sources.postgres_select import Field, field_of
 from catchwater.project import names
+from catchwater.project.captures import TableCapture
 from catchwater.project.tables import Column, Reference, TableSchema
 
 SNAPSHOT = """json_build_object(
@@ -59,7 +60,8 @@ REFERENCES = """(SELECT json_agg(json_build_object('schema', fn.nspname, 'table'
 LEAVES = """CASE WHEN r.relkind = 'p' THEN (WITH RECURSIVE tree AS (
     SELECT h.inhrelid FROM pg_inherits h WHERE h.inhparent = r.oid
     UNION ALL SELECT h.inhrelid FROM pg_inherits h JOIN tree ON h.inhparent = tree.inhrelid)
-  SELECT json_agg(json_build_object('oid', l.oid, 'kind', l.relkind, 'locked', EXISTS (SELECT FROM pg_locks k
+  SELECT json_agg(json_build_object('oid', l.oid, 'kind', CASE WHEN l.relkind <> 'r' OR EXISTS (SELECT FROM pg_am m
+      WHERE m.oid = l.relam AND m.amname = 'heap') THEN l.relkind ELSE 'o' END, 'locked', EXISTS (SELECT FROM pg_locks k
       WHERE k.pid = pg_backend_pid() AND k.relation = l.oid AND k.mode = 'AccessShareLock')) ORDER BY l.oid)
     FROM tree JOIN pg_class l ON l.oid = tree.inhrelid WHERE l.relkind <> 'p') END"""
 
@@ -80,7 +82,8 @@ EVERYTHING = """n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND NO
 class Relation:
     """One table, view or partition as the catalog has it; `name` is what the lake and the warehouse call it.
 
-    `leaves` are the partitions that hold rows, as (oid, kind, whether our transaction has locked it).
+    `leaves` are the partitions that hold rows, as (oid, kind, whether our transaction has locked it); their kind is
+    `r` for a heap. `how` is the capture that is declared, None for `snapshot`; `declared` means that its `key` is too.
     """
 
     oid: int
@@ -97,6 +100,8 @@ class Relation:
     leaves: tuple[tuple[int, str, bool], ...]
     links: tuple[dict[str, Any], ...]
     mark: str
+    how: TableCapture | None = None
+    declared: bool = False
 
     @property
     def name(self) -> str:
@@ -109,6 +114,16 @@ class Relation:
     @property
     def quoted(self) -> str:
         return f"{names.quote(self.schema)}.{names.quote(self.table)}"
+
+    @property
+    def heap(self) -> bool:
+        """Whether its rows have an xmin that says who wrote them; a foreign table's is 0, without an error."""
+        return (self.kind == "r" and self.method == "heap") or (self.kind == "p" and all(k == "r" for _, k, _ in self.leaves))
+
+    @property
+    def versioned(self) -> bool:
+        """Whether a version is (key, xmin); else it is what the row holds."""
+        return self.heap and bool(self.key) and not self.declared and not (self.how and self.how.full)
 
     @property
     def rows_of(self) -> str:

@@ -1,0 +1,231 @@
+"""What is held of Postgres tables against what is there now, in one snapshot; nothing is captured or committed here."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from catchwater.adapters.sources import postgres_catalog as catalog
+from catchwater.adapters.sources.postgres_capture import HALF
+from catchwater.adapters.sources.postgres_capture import _candidates as candidates
+from catchwater.adapters.sources.postgres_capture import _checksum as checksum_of
+from catchwater.adapters.sources.postgres_capture import _snapshot as snapshot_of
+from catchwater.adapters.sources.postgres_catalog import Relation
+from catchwater.adapters.sources.postgres_connection import Session
+from catchwater.adapters.sources.postgres_difference import PARQUET
+from catchwater.adapters.sources.postgres_select import Field, is_odd, row_hash, select_here, select_there
+from catchwater.errors import SourceBusy
+from catchwater.ports import Compared, Held, TableHeld
+from catchwater.project import names
+
+NAMED = 10
+WRONG = ("lost", "stale", "ghosts")
+_CHANGED = "the table or its server isn't the one read last: differences wait for the next run, which reads it whole"
+
+
+@dataclass(frozen=True)
+class Known:
+    """What makes a difference explicable: `fresh` is the condition, in Postgres, of rows that the last capture can't
+    have seen (`true` for all); `unmoved`: count and checksum say that nothing changed there since; `note` for people."""
+
+    fresh: str
+    unmoved: bool
+    note: str = ""
+
+
+class Comparison:
+    """One look at some tables (name → schema, table), inside a transaction that has their locks."""
+
+    def __init__(self, session: Session, held: Held, work: Path) -> None:
+        self.session, self.held, self.work = session, held, work
+        self.con, self.where = session.con, session.place.where
+
+    def run(self, pairs: Mapping[str, tuple[str, str]]) -> dict[str, Compared]:
+        """Raises SourceBusy for a server that is behind what was read last, or a table that is dropped meanwhile."""
+        document = self.session.document(catalog.query(list(pairs.values())))
+        self.snapshot = snapshot_of(document["snapshot"])
+        then = self.held.position or {}
+        self.same = (then.get("system"), then.get("timeline")) == (self.snapshot.system, self.snapshot.timeline)
+        if self.same and (self.snapshot.xmax < then["xmax"] or self.snapshot.lsn < then["lsn"]):
+            raise SourceBusy(
+                f"this server is behind what was read at {then['at']}: nothing can be told from it",
+                where=self.where,
+                next_step="wait until the replica has caught up, or compare with the primary",
+            )
+        known = {(r.schema, r.table): r for r in catalog.relations(document)}
+        found: dict[str, Compared] = {}
+        for name, pair in pairs.items():
+            relation = known.get(pair)
+            if relation is None:
+                raise SourceBusy(f"{name} was dropped meanwhile", where=self.where, next_step="catchwater verify")
+            found[name] = self._table(relation, self.held.tables[name])
+        return found
+
+    def _table(self, relation: Relation, held: TableHeld) -> Compared:
+        if held.schema.key != relation.key:
+            was, now = (", ".join(key) or "none" for key in (held.schema.key, relation.key))
+            return Compared(0, note=f"not compared: it was captured by the key ({was}), and its key is now ({now})")
+        known = self._known(relation, held)
+        self._server(relation, known)
+        self._held(relation)
+        counts = self._multiset(known) if not relation.key else self._keyed(relation, known)
+        return Compared(
+            equal=counts["equal"],
+            pending=counts["pending"],
+            lost=counts["lost"],
+            stale=counts["stale"],
+            ghosts=counts["ghosts"],
+            keys=tuple(self._named(relation)),
+            note=known.note,
+        )
+
+    def _known(self, relation: Relation, held: TableHeld) -> Known:
+        state = held.state
+        shape = {column.name: column.type for column in held.schema.columns}
+        same = (
+            self.same
+            and "xmin" in state
+            and state.get("oid") == relation.oid
+            and state.get("fingerprint") == relation.mark
+            and shape == {field.name: field.type for field in relation.fields}
+        )
+        if not same:
+            return Known("true", False, _CHANGED)
+        age = self.snapshot.xmax - int(state["xmin"])
+        if age >= HALF:
+            return Known("true", False, "its position is older than transaction numbers can be compared")
+        total = self.session.rows(
+            f"SELECT count(*) AS n, {checksum_of(relation)} AS s FROM {relation.rows_of} AS x"
+        )[0]
+        leaves = tuple(oid for oid, _, _ in relation.leaves if oid not in state["leaves"])
+        return Known(
+            candidates(int(state["xmin"]), age, leaves), (int(total[0]), total[1]) == (held.count, held.checksum)
+        )
+
+    def _server(self, relation: Relation, known: Known) -> None:
+        """The view `server`: every row there in the shape of the lake, with `_version`, `_exact` and `f` (fresh)."""
+        version = "x.xmin::text" if relation.key else row_hash(relation.fields)
+        odd = is_odd(_keys(relation))
+        tail = f" WHERE ({odd}) IS NOT TRUE" if odd and relation.key else ""
+        sql = (
+            f"SELECT {select_there(relation.fields, version)}, ({known.fresh}) AS f "
+            f"FROM {relation.rows_of} AS x{tail}"
+        )
+        path = self.work / f"{uuid4()}.parquet"
+        self.con.execute(
+            f"COPY (SELECT {select_here(relation.fields)}, v AS _version, f FROM {self.session.scan(sql)}) "
+            f"TO {names.literal(str(path))} {PARQUET}"
+        )
+        self.con.execute(
+            f"CREATE OR REPLACE TEMP VIEW server AS FROM read_parquet({names.literal(str(path))})"
+        )
+
+    def _held(self, relation: Relation) -> None:
+        """The view `held`: the rows current in the log, in the table's shape of now."""
+        view = self.held.current(self.con, relation.name)
+        described = self.con.execute(f"SELECT column_name FROM (DESCRIBE {view})").fetchall()
+        there = {name.lower(): name for (name,) in described}
+        parts = [
+            f"TRY_CAST({names.quote(there[field.name.lower()])} AS {field.type}) AS {names.quote(field.name)}"
+            if field.name.lower() in there
+            else f"NULL::{field.type} AS {names.quote(field.name)}"
+            for field in relation.fields
+        ]
+        self.con.execute(
+            f"CREATE OR REPLACE TEMP VIEW held AS SELECT {', '.join([*parts, '_version', '_exact'])} FROM {view}"
+        )
+
+    def _keyed(self, relation: Relation, known: Known) -> dict[str, int]:
+        """`verdicts`: the key of every row that isn't equal, and what it is."""
+        key = [names.quote(name) for name in relation.key]
+        match = " AND ".join(f"s.{name} = h.{name}" for name in key)
+        keys = ", ".join(f"coalesce(s.{name}, h.{name}) AS {name}" for name in key)
+        first = key[0]
+        gone = "'ghosts'" if known.unmoved else "'pending'"
+        fresh = "false" if known.unmoved else "s.f"
+        other = f"s._version <> h._version OR ({_differs(relation)})"
+        if not known.note:
+            stale = f"WHEN s._version = h._version AND ({_differs(relation)}) THEN 'stale'"
+        else:
+            stale = ""
+        verdict = (
+            f"CASE WHEN s.{first} IS NULL THEN {gone} {stale} WHEN {fresh} THEN 'pending' ELSE 'lost' END"
+        )
+        self.con.execute(
+            f"CREATE OR REPLACE TEMP TABLE verdicts AS SELECT {keys}, {verdict} AS verdict FROM server AS s "
+            f"FULL JOIN held AS h ON {match} WHERE s.{first} IS NULL OR h.{first} IS NULL OR {other}"
+        )
+        counts = self._counts("SELECT verdict, count(*) FROM verdicts GROUP BY ALL")
+        there = self._number("SELECT count(*) FROM server")
+        not_equal = self._number(
+            f"SELECT count(*) FROM verdicts AS v SEMI JOIN server AS s ON "
+            + " AND ".join(f"v.{name} = s.{name}" for name in key)
+        )
+        return counts | {"equal": there - not_equal}
+
+    def _multiset(self, known: Known) -> dict[str, int]:
+        """Rows without a key are told apart by the hash of their values alone."""
+        fresh = "0" if known.unmoved else "least(there - here, fresh)"
+        gone = "'ghosts'" if known.unmoved else "'pending'"
+        self.con.execute(
+            "CREATE OR REPLACE TEMP TABLE sums AS SELECT _version, sum(there)::BIGINT AS there, "
+            "sum(fresh)::BIGINT AS fresh, sum(here)::BIGINT AS here FROM ("
+            "SELECT _version, 1 AS there, f::INTEGER AS fresh, 0 AS here FROM server UNION ALL "
+            "SELECT _version, 0, 0, 1 FROM held) GROUP BY _version"
+        )
+        self.con.execute(
+            "CREATE OR REPLACE TEMP TABLE verdicts AS "
+            f"SELECT _version, 'pending' AS verdict, {fresh} AS n FROM sums WHERE there > here UNION ALL "
+            f"SELECT _version, 'lost', there - here - {fresh} FROM sums WHERE there > here UNION ALL "
+            f"SELECT _version, {gone}, here - there FROM sums WHERE here > there"
+        )
+        self.con.execute("DELETE FROM verdicts WHERE n = 0")
+        counts = self._counts("SELECT verdict, sum(n)::BIGINT FROM verdicts GROUP BY ALL")
+        return counts | {"equal": self._number("SELECT coalesce(sum(least(there, here)), 0) FROM sums")}
+
+    def _named(self, relation: Relation) -> list[str]:
+        """Some of the rows that are wrong: the verdict, then the key (of a row without one, its values)."""
+        if relation.key:
+            label = ", ".join(f"{names.literal(name + ' = ')} || {names.quote(name)}::VARCHAR" for name in relation.key)
+            rows = self.con.execute(
+                f"SELECT verdict, concat_ws(', ', {label}) AS label FROM verdicts WHERE verdict IN {WRONG} "
+                f"ORDER BY ALL LIMIT {NAMED}"
+            ).fetchall()
+        else:
+            label = ", ".join(
+                f"{names.literal(field.name + ' = ')} || {names.quote(field.name)}::VARCHAR" for field in relation.fields
+            )
+            both = "(SELECT * EXCLUDE (f) FROM server UNION ALL BY NAME FROM held)"
+            rows = self.con.execute(
+                f"SELECT verdict, left(any_value(concat_ws(', ', {label})), 200) AS label FROM verdicts "
+                f"JOIN {both} AS b USING (_version) WHERE verdict IN {WRONG} GROUP BY verdict, _version "
+                f"ORDER BY ALL LIMIT {NAMED}"
+            ).fetchall()
+        return [f"{'ghost' if verdict == 'ghosts' else verdict}: {text}" for verdict, text in rows]
+
+    def _counts(self, sql: str) -> dict[str, int]:
+        found: dict[str, Any] = dict(self.con.execute(sql).fetchall())
+        return {name: int(found.get(name, 0)) for name in ("pending", *WRONG)}
+
+    def _number(self, sql: str) -> int:
+        row = self.con.execute(sql).fetchone()
+        return int(row[0]) if row else 0
+
+
+def _keys(relation: Relation) -> Sequence[Field]:
+    by_name = {field.name: field for field in relation.fields}
+    return tuple(by_name[name] for name in relation.key)
+
+
+def _differs(relation: Relation) -> str:
+    """The condition that values differ; a zero with a sign isn't one without."""
+    parts = ["s._exact IS DISTINCT FROM h._exact"]
+    for field in relation.fields:
+        name = names.quote(field.name)
+        if field.name in relation.key:
+            continue
+        parts.append(f"s.{name} IS DISTINCT FROM h.{name}")
+        if field.type in ("FLOAT", "DOUBLE"):
+            parts.append(f"signbit(s.{name}) IS DISTINCT FROM signbit(h.{name})")
+    return " OR ".join(parts)

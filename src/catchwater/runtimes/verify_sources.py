@@ -1,0 +1,90 @@
+"""The rows held of each source against the source as it is now; nothing is captured or committed here."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from catchwater.errors import CatchwaterError
+from catchwater.lake.log import Log
+from catchwater.lake.manifest import Manifest
+from catchwater.plan.plan import Plan
+from catchwater.ports import Comparable, Compared
+from catchwater.runtimes.findings import Finding, Verdict
+from catchwater.stages.ingest import held
+from catchwater.wiring import Wiring
+
+AREA = "source"
+MEANING = {
+    "lost": "in the source and not in the lake",
+    "stale": "held with other values than the source has",
+    "ghosts": "in the lake and not in the source, where nothing was deleted since",
+}
+
+
+def verify_source(plan: Plan, wiring: Wiring, name: str, verdict: Verdict) -> None:
+    """Each table of one source, into `verdict`; a source that can't be asked again is said by name."""
+    try:
+        source = wiring.source(name)
+        if not isinstance(source, Comparable):
+            verdict.skipped(AREA, name, f"nothing to compare with: {_never(plan.source(name).kind)}")
+            return
+        store = wiring.store("ingestion")
+        log = Log(store, f"ingestion/{name}")
+        head = log.head()
+        if head is None:
+            verdict.skipped(AREA, name, "nothing was captured yet")
+        elif not head.complete:
+            verdict.skipped(AREA, name, "a first load or a backfill isn't finished: catchwater run goes on with it")
+        else:
+            _compare(source, log, head, (plan, wiring), verdict)
+    except CatchwaterError as error:
+        verdict.failed(AREA, name, error)
+
+
+def _never(kind: str) -> str:
+    words = {"topic": "messages are gone from the queue once the lake holds them"}
+    return words.get(kind, f"a source of kind {kind} can't be asked for what it once delivered")
+
+
+def _compare(
+    source: Comparable, log: Log, head: Manifest, project: tuple[Plan, Wiring], verdict: Verdict
+) -> None:
+    plan, wiring = project
+    name = log.folder
+    known = held(log, head, log.store)
+    planned = [table.name for table in plan.source(name).tables]
+    wanted = [table for table in planned if table in known.tables]
+    for table in planned:
+        if table not in known.tables:
+            verdict.skipped(AREA, f"{name}.{table}", "not captured yet")
+    if not wanted:
+        return
+    wiring.state.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="verify-", dir=wiring.state) as work:
+        for table, found in source.compare(wanted, known, Path(work)).items():
+            _say(f"{name}.{table}", found, verdict)
+
+
+def _say(name: str, found: Compared, verdict: Verdict) -> None:
+    numbers = {part: getattr(found, part) for part in ("equal", "pending", "lost", "stale", "ghosts")}
+    if found.wrong:
+        parts = [f"{numbers[kind]:,} rows {words}" for kind, words in MEANING.items() if numbers[kind]]
+        shown = _shown(found.keys, found.wrong)
+        message = f"{'; '.join(parts)}{shown}"
+        verdict.wrong(Finding(AREA, name, message, f"catchwater backfill {name}"), name, **numbers)
+    elif found.note and not found.equal and not found.pending:
+        verdict.skipped(AREA, name, found.note)
+    elif found.pending:
+        note = f" ({found.note})" if found.note else ""
+        verdict.pending(
+            AREA, name, f"{found.equal:,} rows equal; {found.pending:,} changed there since the last run{note}", **numbers
+        )
+    else:
+        verdict.equal(AREA, name, f"{found.equal:,} rows equal", **numbers)
+
+
+def _shown(keys: Sequence[str], wrong: int) -> str:
+    if not keys:
+        return ""
+    more = f"\n    … and {wrong - len(keys):,} more" if wrong > len(keys) else ""
+    return "".join(f"\n    {key}" for key in keys) + more
