@@ -25,7 +25,7 @@ class Settings:
     `state` is the project's `.catchwater`; `resolve` replaces `${NAME}` and `${secret:NAME}` in a text and raises
     SecretMissing by name. `variables` are the process's own (endpoints and regions of clouds are read there);
     `queues` has, where the project is deployed, the queue of each source that listens, and in `inbox` wait the messages
-    that requests brought.
+    that requests brought. `lines` says where the project file has each key: file, line, column.
     """
 
     folder: Path
@@ -36,6 +36,7 @@ class Settings:
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     queues: Mapping[str, str] = field(default_factory=dict)
     inbox: "Inbox | None" = None
+    lines: Mapping[tuple[str | int, ...], tuple[str, int, int]] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,8 @@ class Captured:
     held), `_at TIMESTAMPTZ` (the source's clock), `_version VARCHAR` (xmin, message id, ETag, …; may be NULL),
     `_exact MAP(VARCHAR, VARCHAR)` (text of values that the column's type can't hold; NULL when none).
     `count` and `checksum` describe the whole table as the source has it. Where `revised` of the rows replace a version
-    that is held (`_rev BIGINT`, its `_id`), every file has `_rev`, NULL in the others: no new version is made of them.
+    that is held (`_rev BIGINT`, its `_id`), every file has `_rev`, NULL in the others: no new version is made of them,
+    and they carry the `_op` and `_at` of the version that they replace.
     """
 
     schema: TableSchema
@@ -225,13 +227,22 @@ class Rewinding(Source, Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Aside:
+    """What one batch, committed `at`, set aside; `raw` are the files that it kept as they came."""
+
+    refused: tuple[Refused, ...]
+    raw: tuple[Path, ...]
+    at: datetime
+
+
 @runtime_checkable
 class Replaying(Source, Protocol):
     """A source whose rows in quarantine hold all that is needed to try them again."""
 
-    def replay(self, refused: Sequence[Refused], raw: Sequence[Path], held: Held, work: Path) -> Extraction:
-        """One batch of these rows as they are read with the schema of now, at the position held; `raw` are the files
-        kept beside them. Those that still can't be taken are refused again, with a reason."""
+    def replay(self, aside: Aside, held: Held, work: Path) -> Extraction:
+        """One batch of these rows as they are read with the schema of now (its position isn't used). Those that still
+        can't be taken are refused again, with a reason."""
         ...
 
 
@@ -353,12 +364,14 @@ class Engine(Protocol):
 @dataclass(frozen=True)
 class Piece:
     """One Parquet file of a relation. `place` is a local path, or a URL for an engine on other machines; `base` is
-    the number of its first row (`_seq << 24 | row`), `columns` what it holds, `keyed` whether its table has a key."""
+    the number of its first row (`_seq << 24 | row`), `columns` what it holds, `keyed` whether its table has a key;
+    where it `revises`, rows with a `_rev` replace the version of that number."""
 
     place: str
     base: int
     columns: tuple[Column, ...]
     keyed: bool
+    revises: bool = False
 
 
 @dataclass(frozen=True)

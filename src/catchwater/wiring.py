@@ -113,6 +113,7 @@ class Wiring:
             self.loaded.variables,
             self.places.queues if self.places else {},
             self.places.inbox if self.places else None,
+            self.loaded.lines,
         )
 
     def secrets(self) -> Secrets:

@@ -67,9 +67,7 @@ def test_rewritten_while_we_wait(db: Database, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["another kind of type", "volatile default"])
-def test_looked_then_locked_is_found(
-    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_looked_then_locked_is_found(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """The broken way: the first query, and so the snapshot, is before the locks."""
     monkeypatch.setattr(postgres_capture, "SETTINGS", postgres_capture.SETTINGS + LOOKED_FIRST)
     assert held_before(db, tmp_path, name) != [], "the broken way lost nothing: this proves nothing"

@@ -100,7 +100,9 @@ def test_positions_of_all_ages(server: Cluster, tmp_path: Path) -> None:
 def test_the_same_number_one_round_later(server: Cluster, tmp_path: Path) -> None:
     """A row written by transaction x + 2^32 bears the xmin of the version that was held, and isn't that version."""
     server.run("UPDATE keyed SET v = 'held' WHERE id = 7", "UPDATE parted SET v = 'held' WHERE id = 7")
-    [[xmin, parted]] = server.run("SELECT k.xmin::text, p.xmin::text FROM keyed k, parted p WHERE k.id = 7 AND p.id = 7")
+    [[xmin, parted]] = server.run(
+        "SELECT k.xmin::text, p.xmin::text FROM keyed k, parted p WHERE k.id = 7 AND p.id = 7"
+    )
     one = lake(server, tmp_path, ("keyed", "parted"))
     one.ingest()
     server.turn_far(int(str(xmin)) + WRAP)
@@ -118,7 +120,9 @@ def beyond_the_wrap(server: Cluster, folder: Path) -> tuple[int, int, tuple[str,
     one.ingest()
     changed = 60
     for number in range(changed // 2):
-        server.run(f"UPDATE keyed SET v = 'n' WHERE id = {number + 1}", f"UPDATE parted SET v = 'n' WHERE id = {number + 1}")
+        server.run(
+            f"UPDATE keyed SET v = 'n' WHERE id = {number + 1}", f"UPDATE parted SET v = 'n' WHERE id = {number + 1}"
+        )
     server.run("VACUUM (FREEZE) keyed", "VACUUM (FREEZE) parted")
     outcome = one.ingest()
     assert assert_same(one) == 2 * ROWS

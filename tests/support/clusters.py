@@ -49,9 +49,7 @@ class Cluster:
     def start(self) -> "Cluster":
         given = SETTINGS | self.settings
         with mock.patch.object(embedded, "_shared", _readable):
-            self.running = embedded.postgres(
-                self.folder, trust=True, settings=given, install=install(self.version)
-            )
+            self.running = embedded.postgres(self.folder, trust=True, settings=given, install=install(self.version))
         return self
 
     def stop(self) -> None:

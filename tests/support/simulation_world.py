@@ -21,7 +21,7 @@ from catchwater.stages.outcome import Outcome
 from catchwater.stages.process import process as process_stage
 from tests.support.simulation import Clock, Decide, Moment, Process, Wrong, simulated
 from tests.support.simulation_database import TABLES, Database, SimulatedSource
-from tests.support.simulation_ports import Bucket, BucketStore, SimulatedWarehouse, faulty_warehouse, forget_houses
+from tests.support.simulation_ports import Bucket, BucketStore, SimulatedWarehouse, faulty_warehouse, forget_houses, one_instance
 from tests.support.simulation_queue import EVENTS, Queue, SimulatedQueue
 
 # name → head and SELECT; each plan is one project
@@ -179,7 +179,7 @@ class Running:
 @contextmanager
 def machine() -> Iterator[None]:
     """Everything that a simulation replaces, for the time of a block."""
-    with simulated(), faulty_warehouse():
+    with simulated(), faulty_warehouse(), one_instance():
         yield
 
 

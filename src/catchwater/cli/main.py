@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from catchwater import __version__
-from catchwater.cli import clouds, declaring, reading, running
+from catchwater.cli import clouds, declaring, proving, reading, running
 from catchwater.errors import CatchwaterError, ProjectError, UseError
 
 Misuse: Any = typer.BadParameter.__base__  # the command line's own errors, from whichever click typer has
@@ -23,7 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
 )
-for module in (declaring, running, reading, clouds):
+for module in (declaring, running, reading, proving, clouds):
     for name, command in module.COMMANDS.items():
         app.command(name)(command)
 app.add_typer(declaring.keys, name="keys")

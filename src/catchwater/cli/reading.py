@@ -1,4 +1,4 @@
-"""query, status, runs, logs, alerts, verify: what is there and what happened; nothing is changed."""
+"""query, status, runs, logs, alerts: what is there and what happened; nothing is changed."""
 
 import json
 import signal
@@ -168,26 +168,6 @@ def alerts(
     emit(found) if as_json else typer.echo(show.alerts(found))
 
 
-def verify(project: ProjectFolder = Path(), env: Env = "local", as_json: Json = False) -> None:
-    """Read every log to its end: the chain, and every file's size and hash."""
-    from catchwater.runtimes.planning import applied_plan, open_project
-    from catchwater.runtimes.verify import verify as check
-
-    wiring = open_project(project, env)
-    plan = applied_plan(wiring.state)
-    if plan is None:
-        raise UseError("nothing has run here yet", next_step=f"catchwater run {project}")
-    found = check(plan, wiring)
-    if as_json:
-        emit(found)
-    else:
-        for log in found["logs"]:
-            typer.echo(f"{log['log']}  {log['batches']} batches  {log['files']} files  {log['bytes']:,} bytes")
-        for problem in found["problems"]:
-            typer.echo(f"{typer.style('wrong', fg='red')}: {problem}")
-    raise typer.Exit(1 if found["problems"] else 0)
-
-
 COMMANDS = {
-    "query": query, "status": status, "runs": runs, "logs": logs, "alerts": alerts, "verify": verify,
+    "query": query, "status": status, "runs": runs, "logs": logs, "alerts": alerts,
 }  # fmt: skip

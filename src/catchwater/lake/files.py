@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from catchwater.errors import Corrupt, LakeError, NotFound
-from catchwater.lake.manifest import Checkpoint, File, Manifest, Rolled, TableBatch
+from catchwater.lake.manifest import Checkpoint, File, Manifest, Rolled, TableBatch, rolled_files
 from catchwater.lake.span import Span, originals, rolled
 from catchwater.ports import Store
 from catchwater.project.tables import Column
@@ -67,13 +67,7 @@ def verify(store: Store, manifest: Manifest) -> list[Corrupt]:
 
 def verify_rolled(store: Store, log: str, checkpoint: Checkpoint) -> list[Corrupt]:
     """Every file of a checkpoint whose bytes aren't those committed."""
-    files = [
-        file
-        for table in checkpoint.tables.values()
-        for shape in (table, *table.older)
-        for file in (*shape.current, *shape.history)
-    ]
-    return _wrong(store, [(_where_rolled(log, checkpoint, file), file) for file in dict.fromkeys(files)])
+    return _wrong(store, [(_where_rolled(log, checkpoint, file), file) for file in rolled_files(checkpoint)])
 
 
 def batch_pieces(store: Store, manifests: Sequence[Manifest], table: str) -> list[Piece]:
@@ -95,7 +89,7 @@ def rolled_pieces(store: Store, span: Span, table: str, kind: str) -> list[Piece
     if not wanted:
         return None
     wanted = [(shape, file) for shape, file in wanted if file.rows]
-    found = _fetched(store, [(_where_rolled(span[-1].log, checkpoint, file), file) for _, file in wanted])
+    found = _fetched(store, [(_where_rolled(span.log, checkpoint, file), file) for _, file in wanted])
     return [
         Piece(path, 0, shape.schema, bool(shape.key), rolled=True)
         for path, (shape, _) in zip(found, wanted, strict=True)

@@ -205,10 +205,11 @@ def check(manifest: Manifest) -> None:
         where = f"{manifest.log} table {name}"
         _check_rows(where, table)
         if manifest.log.startswith("ingestion/"):
-            reserved: tuple[str, ...] = SYSTEM_COLUMNS
+            reserved: tuple[str, ...] = (*SYSTEM_COLUMNS, *(("_rev",) if table.revised else ()))
         else:
             reserved = ("_removed",) if table.key else ("_removed", "_version", "_occurrence")
         check_columns(where, table.schema, reserved)
+    _check_checkpoint(manifest)
     folder = manifest.log.partition("/")[2] + "/"
     quarantined = [manifest.quarantine.path] if manifest.quarantine else []
     for path in [file.path for file in _files(manifest)] + quarantined:
@@ -245,5 +246,19 @@ def _check_rows(where: str, table: TableBatch) -> None:
         )
 
 
+def _check_checkpoint(manifest: Manifest) -> None:
+    checkpoint = manifest.checkpoint
+    if checkpoint is not None and not 0 <= checkpoint.seq < manifest.seq:
+        raise LakeError(f"it names a checkpoint of batch {checkpoint.seq}", where=manifest.log)
+
+
+def rolled_files(checkpoint: Checkpoint | None) -> list[File]:
+    """The files of a checkpoint, each once."""
+    tables = checkpoint.tables.values() if checkpoint else ()
+    shapes = [shape for table in tables for shape in (table, *table.older)]
+    return list(dict.fromkeys(file for shape in shapes for file in (*shape.current, *shape.history)))
+
+
 def _files(manifest: Manifest) -> list[File]:
-    return [*manifest.raw, *(file for table in manifest.tables.values() for file in table.files)]
+    named = [*manifest.raw, *(file for table in manifest.tables.values() for file in table.files)]
+    return [*named, *rolled_files(manifest.checkpoint)]

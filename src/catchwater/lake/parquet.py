@@ -10,6 +10,7 @@ from catchwater.project.tables import Column
 _INSTEAD = {
     "HUGEINT": "DECIMAL(38,0)", "UHUGEINT": "VARCHAR", "INTERVAL": "VARCHAR", "TIME WITH TIME ZONE": "VARCHAR",
 }  # fmt: skip
+OPTIONS = "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"  # 3 % larger than level 3, 6 % less work
 _WORDS = re.compile(
     r"\"(?:[^\"]|\"\")*\"|'(?:[^']|'')*'|"  # a field's name, an ENUM's value
     r"\b(?P<type>UHUGEINT|HUGEINT|INTERVAL|TIME WITH TIME ZONE)\b(?=\s*(?:[\[\],)]|$))"

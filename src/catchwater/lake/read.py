@@ -173,10 +173,10 @@ def keyless(batches: Sequence[Manifest], table: str) -> bool:
 
 def each_once(batches: Sequence[Manifest], table: str) -> bool:
     """Whether every version in these batches is current, as after a first load."""
-    return bool(batches) and not rolled(batches, table) and _loaded(batches, table) == len(batches)
+    return bool(batches) and not rolled(batches, table) and loaded(batches, table) == len(batches)
 
 
-def _loaded(batches: Sequence[Manifest], table: str) -> int:
+def loaded(batches: Sequence[Manifest], table: str) -> int:
     """How many of the first batches of a log have together as many versions as the table had rows then: so each is of
     another row, and none a delete. Rows in quarantine are counted by some sources and held by none."""
     if not batches or batches[0].seq != 1:
@@ -199,7 +199,7 @@ def _split(store: Store, batches: Sequence[Manifest], table: str, kind: str) -> 
         if before is not None:
             return before, batch_pieces(store, batches, table)
     whole = originals(batches)
-    first = _loaded(whole, table)
+    first = loaded(whole, table)
     return batch_pieces(store, whole[:first], table), batch_pieces(store, whole[first:], table)
 
 

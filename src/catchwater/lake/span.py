@@ -15,8 +15,10 @@ class Span(Sequence[Manifest]):
         manifests: Iterable[Manifest],
         checkpoint: Checkpoint | None = None,
         before: Callable[[], Sequence[Manifest]] = tuple,
+        log: str = "",
     ) -> None:
         self._manifests = tuple(manifests)
+        self.log = log or (self._manifests[0].log if self._manifests else "")
         self.checkpoint = checkpoint
         self._before = before
         self._originals: tuple[Manifest, ...] | None = None

@@ -18,7 +18,7 @@ HISTORY_COLUMNS = (
 )
 KEYLESS_KEY = ("_version", "_occurrence")
 KEYLESS_COLUMNS = (Column("_version", "VARCHAR"), Column("_occurrence", "INTEGER"))
-OWN = "#own"  # a row's own number, where a revision's `_id` is that of the version that it replaces
+OWN = "file_row_number"  # a row's own number, where `_id` is that of the version that it replaces
 
 
 def versions(pieces: Sequence[Piece], columns: Sequence[Column], extra: Sequence[Column], *, own: bool = False) -> str:
@@ -65,17 +65,20 @@ def groups(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
 
 def fields(piece: Piece, columns: Sequence[Column]) -> list[str]:
     """Select-list entries that give `columns` from a file of this shape."""
+    return [f"{text} AS {quote(c.name)}" for text, c in zip(casts(piece, columns), columns, strict=True)]
+
+
+def casts(piece: Piece, columns: Sequence[Column], relation: str = "") -> list[str]:
+    """The expressions that give `columns` from a file of this shape, read as `relation`."""
     held = {column.name.lower(): column for column in piece.schema}
     if not piece.keyed:
         held |= {column.name: column for column in KEYLESS_COLUMNS}
     found = []
     for column in columns:
-        name, old = quote(column.name), held.get(column.name.lower())
-        if old is None:
-            found.append(f"CAST(NULL AS {column.type}) AS {name}")
-        else:
-            cast = "CAST" if old.type == column.type else "TRY_CAST"
-            found.append(f"{cast}({quote(old.name)} AS {column.type}) AS {name}")
+        old = held.get(column.name.lower())
+        cast = "CAST" if old is None or old.type == column.type else "TRY_CAST"
+        value = "NULL" if old is None else relation + quote(old.name)
+        found.append(f"{cast}({value} AS {column.type})")
     return found
 
 

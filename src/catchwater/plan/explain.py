@@ -1,6 +1,6 @@
 """A plan in words, and what differs between two; text and plain data, nothing is printed here."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -9,6 +9,9 @@ from catchwater.plan.cost import spoken as dollars
 from catchwater.plan.freshness import spoken, worst
 from catchwater.plan.network import routes
 from catchwater.plan.plan import Model, Plan, Step
+
+Rows = Mapping[str, tuple[str, str]]  # model → its table, and how the rows of that differ
+_NOTHING: Rows = {}
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ def _checks(model: Model) -> dict[str, str]:
     return {f"{model.name} check {check.name}": check.severity for check in model.checks}
 
 
-def _data(old: Plan | None, new: Plan) -> Iterable[Change]:
+def _data(old: Plan | None, new: Plan, rows: Rows) -> Iterable[Change]:
     before = {model.name: model for model in old.models} if old else {}
     after = {model.name: model for model in new.models}
     yield from _compare(
@@ -54,10 +57,12 @@ def _data(old: Plan | None, new: Plan) -> Iterable[Change]:
     )
     for name in sorted(before.keys() & after.keys()):
         for change in _compare("data", _columns(before[name]), _columns(after[name])):
-            yield replace(change, detail=_readers(new, change.what)) if change.sign == "-" else change
+            yield replace(change, detail=readers(new, change.what)) if change.sign == "-" else change
         yield from _compare("data", _keys(before[name]), _keys(after[name]))
         yield from _compare("data", _checks(before[name]), _checks(after[name]))
-        if before[name].digest != after[name].digest and before[name].columns == after[name].columns:
+        if name in rows:
+            yield Change("data", "~", *rows[name])
+        elif before[name].digest != after[name].digest and before[name].columns == after[name].columns:
             yield Change("data", "~", name, "its rows are computed again, and the difference is committed")
 
 
@@ -90,15 +95,15 @@ def _runs(step: Step) -> str:
     return f"{step.engine}, {step.compute} on {step.place}, {step.memory} MB, {step.timeout:.0f} s"
 
 
-def _readers(plan: Plan, dropped: str) -> str:
+def readers(plan: Plan, dropped: str) -> str:
     """Who reads a column `model.column` that goes away, beside the models (whose SQL would no longer bind)."""
     model, _, column = dropped.partition(".")
     api = plan.serve.get("api")
     tables = api["tables"] if isinstance(api, dict) else ()
-    readers = [f"GET /v1/tables/{model}/rows"] if tables == "all" or model in tables else []
+    found = [f"GET /v1/tables/{model}/rows"] if tables == "all" or model in tables else []
     if plan.serve.get("looker"):
-        readers.append(f"looker {model}.{column}")
-    return f"read by: {', '.join(readers)}" if readers else ""
+        found.append(f"looker {model}.{column}")
+    return f"read by: {', '.join(found)}" if found else ""
 
 
 def bounds(plan: Plan) -> list[str]:
@@ -125,8 +130,8 @@ def _grants(plan: Plan | None) -> dict[str, str]:
     return {f"{grant.step}  {grant.action}  {grant.resource}": f"because {grant.because}" for grant in found}
 
 
-def diff(old: Plan | None, new: Plan) -> list[Change]:
-    """Everything that differs, by area: sources, data, steps, grants."""
+def diff(old: Plan | None, new: Plan, rows: Rows = _NOTHING) -> list[Change]:
+    """Everything that differs, by area: sources, data, steps, grants; `rows` says how the rows of models do."""
     reasons = dict.fromkeys(_grants(old), "")
     grants = [
         Change("grants", "+" if key in _grants(new) else "-", key, _grants(new).get(key, ""))
@@ -134,16 +139,16 @@ def diff(old: Plan | None, new: Plan) -> list[Change]:
     ]
     return [
         *_compare("sources", _tables(old), _tables(new)),
-        *_data(old, new),
+        *_data(old, new, rows),
         *_compare("steps", _steps(old), _steps(new)),
         *_compare("wakes", _triggers(old), _triggers(new)),
         *grants,
     ]
 
 
-def lines(old: Plan | None, new: Plan, infra: Sequence[Change] = ()) -> list[str]:
+def lines(old: Plan | None, new: Plan, infra: Sequence[Change] = (), rows: Rows = _NOTHING) -> list[str]:
     """The diff as it is printed: one line a change, the area named once; `infra` is what the compiler found."""
-    changes = [*diff(old, new), *infra]
+    changes = [*diff(old, new, rows), *infra]
     if not changes:
         return ["nothing differs from the plan that was applied last"]
     text, area = [], ""
@@ -174,14 +179,14 @@ def _kinds(plan: Plan) -> str:
     return ", ".join(sorted(found))
 
 
-def as_dict(old: Plan | None, new: Plan, infra: Sequence[Change] = ()) -> dict[str, Any]:
+def as_dict(old: Plan | None, new: Plan, infra: Sequence[Change] = (), rows: Rows = _NOTHING) -> dict[str, Any]:
     case, items = worst(new), cost(new)
     return {
         "project": new.project,
         "environment": new.environment,
         "digest": new.digest,
         "against": old.digest if old else None,
-        "changes": [asdict(change) for change in [*diff(old, new), *infra]],
+        "changes": [asdict(change) for change in [*diff(old, new, rows), *infra]],
         "network": [asdict(route) for route in routes(new)],
         "freshness": {"seconds": case.seconds, "legs": [asdict(leg) for leg in case.legs]} if case else None,
         "cost": {

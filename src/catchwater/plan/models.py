@@ -156,15 +156,22 @@ def _model(typed: Typed, all_typed: Mapping[str, Typed], declarations: Declarati
         lineage=typed.lineage,
         macros=typed.macros,
         driving_key=_driving_key(typed),
+        joins=typed.joins if typed.materialized == "incremental" else (),
     )
     return replace(model, digest=_digest(model, typed, all_typed))
 
 
 def _driving_key(typed: Typed) -> tuple[str, ...]:
-    schema = typed.resolved.input(typed.resolved.driving).meaning.schema if typed.resolved.driving else None
-    if typed.materialized != "incremental" or not schema or typed.resolved.history:
+    if typed.materialized != "incremental" or not typed.resolved.driving:
         return ()
-    return tuple(typed.direct[name.lower()] for name in schema.key if name.lower() in typed.direct)
+    schema = typed.resolved.input(typed.resolved.driving).meaning.schema
+    if typed.resolved.history:
+        return (typed.order,) if typed.direct.get("_id") else (*_outputs(typed, schema), typed.order)
+    return _outputs(typed, schema)
+
+
+def _outputs(typed: Typed, schema: TableSchema | None) -> tuple[str, ...]:
+    return tuple(typed.direct[name.lower()] for name in _identity(schema) if name.lower() in typed.direct)
 
 
 def _views(typed: Typed, all_typed: Mapping[str, Typed]) -> list[str]:

@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass, field
 
-from catchwater.project.tables import Column, Reference, TableSchema
+from catchwater.project.tables import Column, Join, Reference, TableSchema
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,8 @@ class Model:
     `_at` of the driving row added as the last two columns. `order` is the output column that holds `_id` or
     `_seq` of the driving row (history models only), by which versions are ordered. `driving` is the alias of the
     driving table of an incremental model. `digest` is the SHA-256 of everything that changes the rows.
-    `driving_key` are the output columns that hold the key of an incremental model's driving table, in its order.
+    `driving_key` are the output columns that hold the key of an incremental model's driving table, in its order; over
+    a history `_id`, or that key and `_seq`. `joins` are the tables that an incremental model joins, in its order.
     `macros` are the statements that make the macros its SQL uses (empty when it uses none).
     `lineage` maps an output column to the `source.table.column`s that it is made from.
     """
@@ -82,6 +83,7 @@ class Model:
     group: str = ""
     macros: str = ""
     driving_key: tuple[str, ...] = ()
+    joins: tuple[Join, ...] = ()
 
     @property
     def shape(self) -> str:

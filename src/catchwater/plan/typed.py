@@ -1,19 +1,20 @@
 """One model typed: its columns from DESCRIBE, its key, order and lineage; other models' heads are not looked at."""
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from catchwater.errors import Problem, ProjectError
 from catchwater.plan.plan import Read
 from catchwater.project.catalogue import VALIDITY
-from catchwater.project.incremental import Candidate, obstacle, offset
+from catchwater.project.incremental import Candidate, Obstacle, obstacle, offset
+from catchwater.project.joins import joins, renamed, sides
 from catchwater.project.lineage import Lineage, lineage
 from catchwater.project.models import Macros, ModelFile
 from catchwater.project.names import SYSTEM_COLUMNS
 from catchwater.project.resolve import Input, Resolved
 from catchwater.project.shape import driving_table, row_per_row
-from catchwater.project.tables import Column
+from catchwater.project.tables import Column, Join
 from catchwater.project.text import line_column, offset_of
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Typed:
     reason: str = ""
     reads: tuple[Read, ...] = ()
     lineage: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    joins: tuple[Join, ...] = ()
 
     @property
     def name(self) -> str:
@@ -78,7 +80,7 @@ def type_model(
         return typed, problems
     typed.direct = _direct(typed, tables)
     problems = list(_keys(typed, upstream))
-    problems += _materialize(typed, macros)
+    problems += _materialize(typed, macros, _candidate(typed, macros, tables, upstream))
     _trace(typed, tables, upstream)
     return typed, problems
 
@@ -122,15 +124,16 @@ def _item(model: ModelFile, name: str, *, last: bool) -> int:
 def _direct(typed: Typed, tables: Mapping[str, Sequence[Column]]) -> dict[str, str]:
     """Columns of the driving table that are output columns just as they are."""
     resolved = typed.resolved
-    if not resolved.driving:
+    table = driving_table(typed.model.query)
+    if not resolved.driving or table is None or renamed(table):
         return {}
     own = {column.name.lower() for column in tables[resolved.driving]}
     others = {c.name.lower() for alias, columns in tables.items() if alias != resolved.driving for c in columns}
     alone = not typed.model.query.args.get("joins")
     found: dict[str, str] = {}
     for item in getattr(typed.model.query, "expressions", []):
-        for name, output, table in _passed(item, own):
-            mine = table == resolved.driving_name.lower() or (not table and (alone or name not in others))
+        for name, output, of in _passed(item, own):
+            mine = of == resolved.driving_name.lower() or (not of and (alone or name not in others))
             held = typed.column(output)
             if name in own and mine and held:
                 found.setdefault(name, held.name)
@@ -225,22 +228,46 @@ def _default_key(typed: Typed, inherited: tuple[str, ...]) -> tuple[str, ...]:
     return inherited if plain else ()
 
 
-def _materialize(typed: Typed, macros: Macros) -> Iterator[Problem]:
+def _candidate(
+    typed: Typed, macros: Macros, tables: Mapping[str, Sequence[Column]], upstream: Mapping[str, Typed]
+) -> Candidate:
+    read = {one.alias: one.meaning for one in typed.resolved.inputs}
+    views = frozenset(a for a, m in read.items() if m.model and upstream[m.model].materialized == "view")
+    keys = {alias: meaning.schema.key for alias, meaning in read.items() if meaning.schema}
+    # the newest versions of a model over a history are told apart by its entity, which a version may change
+    keys |= {a: upstream[m.model].key for a, m in read.items() if m.model and not upstream[m.model].resolved.history}
+    held = sides(typed.resolved, tables, keys, views) if typed.resolved.driving else []
+    return Candidate(typed.model, typed.resolved, typed.key, typed.direct, macros.names, held)
+
+
+def _materialize(typed: Typed, macros: Macros, candidate: Candidate) -> Iterator[Problem]:
     head, model = typed.model.head, typed.model
-    found = obstacle(Candidate(model, typed.resolved, typed.key, typed.direct, macros.names))
+    found = obstacle(candidate)
     typed.materialized = head.materialized or ("full" if found else "incremental")
     if found:
-        line, _ = line_column(model.text, model.select.origin(found.offset))
+        line, _ = _spot(model, found)
         typed.reason = f"{found.reason} (line {line})"
-    elif typed.resolved.driving:
-        meaning = typed.resolved.input(typed.resolved.driving).meaning
-        typed.reason = f"each row of {meaning.table}{'__history' * meaning.history} makes its own row"
+    else:
+        typed.joins, _ = joins(model.query, candidate.sides)
+        typed.reason = _by_rows([str(side) for side in candidate.sides], typed.joins)
     if head.materialized in ("full", "view"):
         typed.reason = "declared"
     if head.materialized == "incremental" and found:
-        yield model.problem(found.offset, f"can't be incremental: {found.reason}", "materialized: full")
+        problem = Problem(model.file, *_spot(model, found), f"can't be incremental: {found.reason}")
+        yield replace(problem, right="materialized: full")
     if head.materialized == "view":
         yield from _view_problems(typed)
+
+
+def _spot(model: ModelFile, found: Obstacle) -> tuple[int, int]:
+    return found.spot or line_column(model.text, model.select.origin(found.offset))
+
+
+def _by_rows(tables: Sequence[str], joined: Sequence[Join]) -> str:
+    """Why new rows are enough, for people."""
+    current = dict.fromkeys(name for name, join in zip(tables[1:], joined, strict=True) if not join.as_of)
+    more = f"; rows that join a changed row of {', '.join(current)} are made again" if current else ""
+    return f"each row of {tables[0]} makes its own row{more}"
 
 
 def _view_problems(typed: Typed) -> Iterator[Problem]:

@@ -1,10 +1,12 @@
 """The rule of what may be computed from new rows alone; every other model is computed in full."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from catchwater.project.functions import functions
+from catchwater.project.joins import Side, exact, joins, renamed
 from catchwater.project.models import ModelFile
 from catchwater.project.resolve import Resolved
 from catchwater.project.shape import aggregates, driving_table
@@ -15,26 +17,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Obstacle:
-    """Why a model can't be incremental, and the offset in its SELECT where the reason stands."""
+    """Why a model can't be incremental, and where the reason stands: an offset in its SELECT, or a spot in its head."""
 
     reason: str
     offset: int
+    spot: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model to judge: `direct` leads a column of the driving table to its output column, `macros` are names."""
+    """A model to judge: `direct` leads a column of the driving table to its output column, `macros` are names, `sides`
+    the tables of its outermost SELECT."""
 
     model: ModelFile
     resolved: Resolved
     key: Sequence[str]
     direct: dict[str, str]
     macros: frozenset[str]
+    sides: Sequence[Side]
 
 
 def obstacle(candidate: Candidate) -> Obstacle | None:
-    """The first reason for which the model must be computed in full; None when new rows alone will do."""
-    for rule in (_query, _source, _clauses, _calls, _validity, _key):
+    """The first reason for which the model must be computed in full; None when new rows, and those that join a
+    changed key, will do."""
+    for rule in (_query, _source, _clauses, _calls, _validity, _joins, _key, _checks):
         found = next(rule(candidate), None)
         if found:
             return found
@@ -71,8 +77,8 @@ def _source(candidate: Candidate) -> Iterator[Obstacle]:
         yield Obstacle("it reads no table", start)
     elif candidate.resolved.input(candidate.resolved.driving).meaning.model:
         yield Obstacle("it reads a model, not a source", offset(table, start))
-    for join in query.args.get("joins") or ():
-        yield Obstacle("a join, whose other side may change", offset(join, start))
+    elif renamed(table):
+        yield Obstacle("it renames the columns of the table that it walks over", offset(table, start))
 
 
 def _clauses(candidate: Candidate) -> Iterator[Obstacle]:
@@ -115,19 +121,26 @@ def _calls(candidate: Candidate) -> Iterator[Obstacle]:
 
 
 def _validity(candidate: Candidate) -> Iterator[Obstacle]:
-    system = candidate.resolved.input(candidate.resolved.driving).system
-    for name in ("_valid_to", "_is_current"):
-        if name in system:
-            token = next(token for token in candidate.model.tokens if token.text.lower() == name)
-            yield Obstacle(f"{name}, which the next version changes", int(token.start))
+    for one in candidate.resolved.inputs:
+        for name in ("_valid_to", "_is_current"):
+            if name in one.system:
+                token = next(token for token in candidate.model.tokens if token.text.lower() == name)
+                yield Obstacle(f"{name}, which the next version changes", int(token.start))
+
+
+def _joins(candidate: Candidate) -> Iterator[Obstacle]:
+    _, refused = joins(candidate.model.query, candidate.sides)
+    if refused:
+        yield Obstacle(refused.reason, offset(refused.node, _start(candidate)))
 
 
 def _key(candidate: Candidate) -> Iterator[Obstacle]:
     start = _start(candidate)
     held = {name.lower() for name in candidate.key}
-    meaning = candidate.resolved.input(candidate.resolved.driving).meaning
-    key = meaning.schema.key if meaning.schema else ()
+    driving = candidate.sides[0]
+    key = driving.key
     has: Callable[[str], bool] = lambda name: candidate.direct.get(name.lower(), "").lower() in held  # noqa: E731
+    wrong = next((column for column in driving.columns if column.name in key and not exact(column.type)), None)
     if candidate.resolved.history:
         if not (has("_id") or (key and has("_seq") and all(has(name) for name in key))):
             yield Obstacle("its key doesn't hold the driving key and _seq, or _id", start)
@@ -135,3 +148,19 @@ def _key(candidate: Candidate) -> Iterator[Obstacle]:
         yield Obstacle("the source's table has no key", start)
     elif not all(has(name) for name in key):
         yield Obstacle("its key doesn't hold the key of the table that it walks over", start)
+    if wrong:
+        yield Obstacle(f"{wrong.name}, a key of type {wrong.type}", start)
+
+
+def _checks(candidate: Candidate) -> Iterator[Obstacle]:
+    """A row set aside because of other rows would have to come back when these change."""
+    model = candidate.model
+    varying = functions().varying
+    for check in model.head.checks:
+        if check.severity != "quarantine":
+            continue
+        words = set(re.findall(r"[a-z_]\w*(?=\s*\()|\b(?:current|local)\w+", check.condition.lower()))
+        if check.kind in ("unique", "references"):
+            yield Obstacle(f"a check ({check.kind}) that sets rows aside because of others", 0, check.spot)
+        elif words & varying:
+            yield Obstacle("a check that sets rows aside and gives another answer each time", 0, check.spot)

@@ -29,13 +29,15 @@ class Input:
 @dataclass(frozen=True)
 class Resolved:
     """`sql` reads only aliases of `inputs`. `driving` is the alias of the table that the SELECT walks over, and
-    `history` says that each of its versions makes one row (then `_op` and `_at` were added at the end)."""
+    `history` says that each of its versions makes one row (then `_op` and `_at` were added at the end). `joined` are
+    the tables that it joins: alias (empty when it is none by name) and the name that each has in the SQL."""
 
     sql: Edited
     inputs: tuple[Input, ...]
     driving: str
     history: bool
     driving_name: str
+    joined: tuple[tuple[str, str], ...] = ()
 
     def input(self, alias: str) -> Input:
         return next(one for one in self.inputs if one.alias == alias)
@@ -77,7 +79,11 @@ def resolve(model: ModelFile, catalogue: Catalogue) -> tuple[Resolved | None, li
         for name, (meaning, used) in work.inputs.items()
     )
     edited = edit(model.select.text, work.edits)
-    return Resolved(edited, inputs, alias, history, shown), work.problems
+    return Resolved(edited, inputs, alias, history, shown, _joined(work)), work.problems
+
+
+def _joined(work: _Work) -> tuple[tuple[str, str], ...]:
+    return tuple(work.aliases.get(id(join.this), ("", "")) for join in work.model.query.args.get("joins") or ())
 
 
 def _refuse_readers(work: _Work) -> None:
@@ -140,7 +146,7 @@ def _read_table(work: _Work, table: "exp.Table", local: set[str]) -> None:
         said = "a model can't read itself, and there is no source of that name" if own else "no such table"
         work.problems.append(model.problem(start, f"{written}: {said}", right))
         return
-    alias = _alias(work, meaning, local)
+    alias = _alias(work, meaning, local, _apart(work, table))
     given = table.args.get("alias")
     shown = given.name if given and given.name else parts[-1]
     work.aliases[id(table)] = (alias, shown)
@@ -153,9 +159,17 @@ def _written(name: str) -> str:
     return name if is_plain(name) and "_" in name else quote(name)
 
 
-def _alias(work: _Work, meaning: Meaning, local: set[str]) -> str:
+def _apart(work: _Work, table: "exp.Table") -> str:
+    """The alias of the driving table, when this is a table joined to it: the same table may be both, and of the one
+    only new rows be read."""
+    driving = driving_table(work.model.query)
+    joined = any(join.this is table for join in work.model.query.args.get("joins") or ())
+    return work.aliases.get(id(driving), ("", ""))[0] if joined else ""
+
+
+def _alias(work: _Work, meaning: Meaning, local: set[str], apart: str) -> str:
     for alias, (held, _) in work.inputs.items():
-        if held == meaning:
+        if held == meaning and alias != apart:
             return alias
     if meaning.model:
         history = meaning.model.lower() in work.catalogue.histories

@@ -36,3 +36,16 @@ class TableSchema:
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)
+
+
+@dataclass(frozen=True)
+class Join:
+    """A table that an incremental model joins by its key: its columns `key` equal `columns` of `parent`, the place of
+    another join of the model (-1: the driving table). `read` is its alias in the model's SQL; `as_of`: the version at
+    the driving row's `_seq`, which only a revision changes."""
+
+    read: str
+    key: tuple[str, ...]
+    parent: int
+    columns: tuple[str, ...]
+    as_of: bool = False

@@ -109,10 +109,11 @@ def _examples(
         + " AND ".join(f"{alias}.{quote(name)} = d.{quote(name)}" for name in key)
         for relation, alias in zip(pair, "on", strict=True)
     ]
+    order = ", ".join(f"d.{quote(name)}" for name in key)
     rows = con.execute(
         f"SELECT d.{quote(_KIND)}, concat_ws(', ', {label}) AS label{''.join(f', {part}' for part in parts)} "
         f"FROM {some} AS d {' '.join(joins)} "
-        f"ORDER BY list_position(['changed', 'added', 'removed'], d.{quote(_KIND)}), {', '.join(f'd.{quote(n)}' for n in key)}"
+        f"ORDER BY list_position(['changed', 'added', 'removed'], d.{quote(_KIND)}), {order}"
     ).fetchall()
     return tuple(
         Example(kind, text, {name: (pair[0], pair[1]) for name, pair in zip(rest, values, strict=True) if pair})

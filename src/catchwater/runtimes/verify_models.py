@@ -7,6 +7,7 @@ from catchwater.lake.read import create_state
 from catchwater.plan.plan import Model, Plan
 from catchwater.runtimes.compared import Differing, differing
 from catchwater.runtimes.findings import Finding, Verdict
+from catchwater.runtimes.opened import complete
 from catchwater.stages.inputs import held_columns, since_reset, varies
 from catchwater.stages.whole import create_whole, offsets
 from catchwater.wiring import Wiring
@@ -21,7 +22,7 @@ def verify_model(plan: Plan, wiring: Wiring, model: Model, verdict: Verdict) -> 
 
     try:
         log = Log(wiring.store("processed"), f"processed/{model.name}")
-        head = _complete(log)
+        head = complete(log)
         why = _not_compared(plan, model, head)
         if head is None or why:
             verdict.skipped(AREA, model.name, why or "not computed yet")
@@ -34,13 +35,6 @@ def verify_model(plan: Plan, wiring: Wiring, model: Model, verdict: Verdict) -> 
         verdict.wrong(Finding(AREA, model.name, f"can't be computed: {said}", f"look at {model.file}"), model.name)
     else:
         _say(model, found, verdict)
-
-
-def _complete(log: Log) -> Manifest | None:
-    head = log.head()
-    while head is not None and not head.complete:
-        head = log.read(head.seq - 1) if head.seq > 1 else None
-    return head
 
 
 def _not_compared(plan: Plan, model: Model, head: Manifest | None) -> str:
@@ -96,9 +90,7 @@ def _say(model: Model, found: Differing, verdict: Verdict) -> None:
 
 def described(found: Differing, words: tuple[str, str]) -> str:
     """A difference in a line, then a line per example; `words` for rows that are removed and added."""
-    parts = [
-        f"{count:,} rows {word}" for count, word in ((found.removed, words[0]), (found.added, words[1])) if count
-    ]
+    parts = [f"{count:,} rows {word}" for count, word in ((found.removed, words[0]), (found.added, words[1])) if count]
     if found.changed:
         parts.append(f"{found.changed:,} rows differ in {', '.join(found.columns)}")
     text = "; ".join(parts)

@@ -46,9 +46,7 @@ def _never(kind: str) -> str:
     return words.get(kind, f"a source of kind {kind} can't be asked for what it once delivered")
 
 
-def _compare(
-    source: Comparable, log: Log, head: Manifest, project: tuple[Plan, Wiring], verdict: Verdict
-) -> None:
+def _compare(source: Comparable, log: Log, head: Manifest, project: tuple[Plan, Wiring], verdict: Verdict) -> None:
     plan, wiring = project
     name = log.folder
     known = held(log, head, log.store)
@@ -77,7 +75,10 @@ def _say(name: str, found: Compared, verdict: Verdict) -> None:
     elif found.pending:
         note = f" ({found.note})" if found.note else ""
         verdict.pending(
-            AREA, name, f"{found.equal:,} rows equal; {found.pending:,} changed there since the last run{note}", **numbers
+            AREA,
+            name,
+            f"{found.equal:,} rows equal; {found.pending:,} changed there since the last run{note}",
+            **numbers,
         )
     else:
         verdict.equal(AREA, name, f"{found.equal:,} rows equal", **numbers)

@@ -97,9 +97,7 @@ class _Comparison:
         finally:
             con.close()
 
-    def _table(
-        self, con: "duckdb.DuckDBPyConnection", model: Model, what: tuple[str, str], verdict: Verdict
-    ) -> None:
+    def _table(self, con: "duckdb.DuckDBPyConnection", model: Model, what: tuple[str, str], verdict: Verdict) -> None:
         name, held = what
         columns = model.columns if name != model.name else held_columns(model)
         compared, left_out = self._compared(name, columns) if self.rows else ((), ())
@@ -115,9 +113,7 @@ class _Comparison:
             return
         shown = "".join(f"\n    {line}" for line in pair.named(model.key, groups))
         parts = [f"{there:,} rows, its log has {here:,}"] if here != there else ["its rows aren't those of its log"]
-        verdict.wrong(
-            Finding(AREA, name, f"{parts[0]}{shown}", f"catchwater replay {model.name}"), name, **numbers
-        )
+        verdict.wrong(Finding(AREA, name, f"{parts[0]}{shown}", f"catchwater replay {model.name}"), name, **numbers)
 
     def _compared(self, name: str, columns: Sequence[Column]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The columns that come back from the warehouse with the type that they have in the lake, and the others."""
@@ -162,7 +158,8 @@ class _Pair:
 
     def named(self, key: Sequence[str], groups: Mapping[int, int]) -> list[str]:
         """Some rows that differ: those whose hash stands on one side only, in as many groups as are small enough."""
-        wanted, size = [], 0
+        wanted: list[int] = []
+        size = 0
         for group, rows in groups.items():
             size += rows
             if wanted and size > FETCHED:
@@ -177,9 +174,7 @@ class _Pair:
             f"SELECT {{row}}::VARCHAR AS h, left(concat_ws(', ', {label}), 200) AS label FROM {{rows}} "
             f"WHERE ({{row}} % {GROUPS})::INTEGER IN ({some})"
         )
-        here, there = (
-            con.execute(sql.format(row=self.row, rows=rows)).fetchmany(FETCHED) for con, rows in self.sides
-        )
+        here, there = (con.execute(sql.format(row=self.row, rows=rows)).fetchmany(FETCHED) for con, rows in self.sides)
         return _told(dict(set(here) - set(there)), dict(set(there) - set(here)))
 
 

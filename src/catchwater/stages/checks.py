@@ -144,7 +144,7 @@ class Checked:
         own, order = quote(self.model.name), quote(self.model.order)
         mine = ", ".join(f"{own}.{quote(name)}" for name in (*self.model.entity, self.model.order))
         by = _list(self.model.entity)
-        return f"row({mine}) IN (SELECT row({by}, max({order})) FROM {quote(NEW)} GROUP BY {by})"
+        return f"row({mine}) IN (SELECT row({by}, max({order})) FROM {quote(self.everything)} GROUP BY {by})"
 
     def _can(self, check: Check) -> bool:
         return check.kind != "references" or check.table in self.targets

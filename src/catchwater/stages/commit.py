@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from catchwater.lake.difference import Counts
 from catchwater.lake.manifest import MAX_ROWS, Draft, File, Manifest
-from catchwater.lake.parquet import written
+from catchwater.lake.parquet import OPTIONS, written
 from catchwater.plan.plan import Model
 from catchwater.project.names import literal, quote
 from catchwater.stages.checks import NEW
@@ -64,5 +64,5 @@ def _write(at: Computing, start: int, rows: int) -> File:
         return at.log.stage(at.first, rows)
     path = at.folder / f"{at.model.name}-{start}.parquet"
     part = f"LIMIT {rows} OFFSET {start}" if start or rows == MAX_ROWS else ""
-    at.con.execute(f"COPY (FROM {quote(OUT)} {part}) TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd)")
+    at.con.execute(f"COPY (FROM {quote(OUT)} {part}) TO {literal(str(path))} {OPTIONS}")
     return at.log.stage(path, rows)

@@ -1,6 +1,6 @@
 """One model computed and committed: in full or from new rows, checked, and only its difference written."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,15 +11,17 @@ from catchwater.errors import ModelFailed
 from catchwater.lake import quarantine
 from catchwater.lake.difference import Counts, check_key, difference
 from catchwater.lake.log import Log, stamp
-from catchwater.lake.manifest import Draft, Manifest, Quarantined
+from catchwater.lake.manifest import Draft, Quarantined
 from catchwater.plan.plan import Model
+from catchwater.ports import Distributed
 from catchwater.project.names import literal, quote
 from catchwater.stages.checks import BAD, NEW, Broken, Checked, check_exact
 from catchwater.stages.commit import commit
 from catchwater.stages.elsewhere import elsewhere
-from catchwater.stages.first import first_counts, is_first, without_first, write_first
+from catchwater.stages.first import first_counts, is_first, keeps_keys, without_first, write_first
 from catchwater.stages.held import begins_anew, create_held
 from catchwater.stages.inputs import Inputs, held_columns, latest, source_table, upstream
+from catchwater.stages.recompute import Narrowed, revised
 from catchwater.stages.work import EVERYTHING, HELD, INTO, Computed, Computing, Work, count_before, table_batch
 
 if TYPE_CHECKING:
@@ -32,12 +34,20 @@ def compute(work: Work, log: Log, folder: Path) -> Computed:
     draft = Draft("process", __version__, work.run, started, inputs=work.inputs, position=_position(work))
     if work.still:
         return Computed((log.commit(_moved(work, draft), work.head),), news=work.news)
+    work = replace(work, entire=_entire(work))
     con = work.ports.engine.connect()
     try:
         with _model_errors(work.model):
             return _compute(Computing(work, con, log, folder, draft, begins_anew(work, log)))
     finally:
         con.close()
+
+
+def _entire(work: Work) -> bool:
+    """Whether nothing tells which rows an incremental model is to compute: a table that it reads was begun anew, or an
+    engine of other machines can't be shown a part of them."""
+    anew = any(batch.position.get("reset") for batches in work.news.values() for batch in batches)
+    return anew or (isinstance(work.ports.engine, Distributed) and (bool(work.model.joins) or revised(work)))
 
 
 def _position(work: Work) -> dict[str, object]:
@@ -79,9 +89,8 @@ def _next_step(model: Model, error: Exception) -> str:
 
 def _compute(at: Computing) -> Computed:
     work, model, con = at.work, at.model, at.con
-    batches = _news_or_whole(work)
-    inputs = Inputs(con, work.plan, work.ports.stores, batches)
-    at = elsewhere(at, inputs)
+    inputs = _inputs(work, con)
+    at = replace(elsewhere(at, inputs), again=isinstance(inputs, Narrowed) and inputs.again)
     if not at.rows:
         if model.macros:
             con.execute(model.macros)
@@ -93,7 +102,7 @@ def _compute(at: Computing) -> Computed:
     if at.first and checked.aside():
         at = _table(without_first(at))
     bad = checked.quarantine()
-    if model.key:
+    if model.key and not keeps_keys(at):
         check_key(con, NEW, model.key)
     _refuse(checked, model)
     notes = (*at.notes, *(f"{model.name}: check {found}" for found in checked.findings("warn")))
@@ -104,8 +113,12 @@ def _compute(at: Computing) -> Computed:
 
 
 def _table(at: Computing) -> Computing:
-    names = ", ".join(quote(column.name) for column in held_columns(at.model))
-    at.con.execute(f"CREATE TEMP TABLE {quote(NEW)} AS SELECT {names} FROM (\n{at.sql}\n)")
+    """`#new`, of the plan's types: those of a query have a collation too, by which two texts may be one."""
+    columns = held_columns(at.model)
+    body = ", ".join(f"{quote(column.name)} {column.type}" for column in columns)
+    names = ", ".join(quote(column.name) for column in columns)
+    at.con.execute(f"CREATE TEMP TABLE {quote(NEW)} ({body})")
+    at.con.execute(f"INSERT INTO {quote(NEW)} SELECT {names} FROM (\n{at.sql}\n)")
     return at
 
 
@@ -114,11 +127,13 @@ def _difference(at: Computing) -> Counts:
     return difference(at.con, NEW, HELD, columns, at.model.key, INTO)
 
 
-def _news_or_whole(work: Work) -> Callable[[str], Sequence[Manifest]]:
-    if not work.incremental:
-        return work.whole
-    driving = next(read.log for read in work.model.reads if read.alias == work.model.driving)
-    return lambda log: work.news[log] if log == driving else work.whole(log)
+def _inputs(work: Work, con: "duckdb.DuckDBPyConnection") -> Inputs:
+    """Of an incremental model the driving rows to compute alone; an engine of other machines takes the new batches of
+    the one table that is read."""
+    if work.incremental and not isinstance(work.ports.engine, Distributed):
+        return Narrowed(con, work.plan, work.ports.stores, work.whole, work)
+    batches = (lambda log: work.news[log]) if work.incremental else work.whole
+    return Inputs(con, work.plan, work.ports.stores, batches)
 
 
 def _check_exact(con: "duckdb.DuckDBPyConnection", work: Work) -> None:

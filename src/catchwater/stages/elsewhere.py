@@ -85,7 +85,9 @@ class Relations:
         store = self.inputs.stores[zone]
         found = locate(store, batches, table, self.remote)
         return tuple(
-            Piece(place, base, (*held.schema, *(() if held.key else KEYLESS_COLUMNS)), bool(held.key))
+            Piece(
+                place, base, (*held.schema, *(() if held.key else KEYLESS_COLUMNS)), bool(held.key), bool(held.revised)
+            )
             for place, base, held in found
         )
 

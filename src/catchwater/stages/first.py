@@ -1,9 +1,11 @@
 """The first rows of a model, written straight to the file that is committed; no row is compared or left out here."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from catchwater.lake.difference import Counts
-from catchwater.lake.parquet import read_back, written
+from catchwater.lake.parquet import OPTIONS, read_back, written
 from catchwater.project.names import literal, quote
 from catchwater.stages.checks import NEW
 from catchwater.stages.inputs import held_columns
@@ -22,16 +24,38 @@ def write_first(at: Computing) -> Computing:
     path = at.folder / f"{model.name}-first.parquet"
     columns = held_columns(model)
     items = ", ".join(written(column) for column in columns)
-    con.execute(
-        f"COPY (SELECT {items}, false AS _removed FROM (\n{at.sql}\n)) TO {literal(str(path))} "
-        "(FORMAT parquet, COMPRESSION zstd)"
-    )
+    with _any_order(at):
+        con.execute(
+            f"COPY (SELECT {items}, false AS _removed FROM (\n{at.sql}\n)) TO {literal(str(path))} {OPTIONS}"
+        )
     back = ", ".join(map(read_back, columns))
     file = f"read_parquet({literal(str(path))}, hive_partitioning = false)"
     con.execute(f"CREATE TEMP VIEW {quote(NEW)} AS SELECT {back} FROM {file}")
     con.execute(f"CREATE TEMP VIEW {quote(INTO + '_upserts')} AS FROM {quote(NEW)}")
     con.execute(f"CREATE TEMP VIEW {quote(INTO + '_removed')} AS FROM {quote(NEW)} LIMIT 0")
     return replace(at, first=path)
+
+
+@contextmanager
+def _any_order(at: Computing) -> Iterator[None]:
+    """The rows of a row-wise model are the same in whatever order they are read, and need no room to wait in."""
+    free = at.model.materialized == "incremental"
+    if free:
+        at.con.execute("SET preserve_insertion_order = false")
+    yield
+    if free:
+        at.con.execute("RESET preserve_insertion_order")
+
+
+def keeps_keys(at: Computing) -> bool:
+    """Whether no two rows can have the same key: each row is of one row of a captured table, whose key it has, and a
+    capture that compares checksums holds each key once."""
+    model = at.model
+    if at.first is None or model.materialized != "incremental" or model.history or not model.driving_key:
+        return False
+    driving = next(read for read in model.reads if read.alias == model.driving)
+    tables = [batch.tables[driving.table] for batch in at.work.whole(driving.log) if driving.table in batch.tables]
+    return set(model.driving_key) <= set(model.key) and bool(tables) and tables[-1].checksum is not None
 
 
 def without_first(at: Computing) -> Computing:

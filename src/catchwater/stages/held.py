@@ -23,11 +23,11 @@ def create_held(at: Computing) -> None:
         _create_empty(con, model)
     elif not at.work.incremental:
         _create_state(at, HELD)
-    elif model.history:
+    elif model.history and not at.again:
         _create_empty(con, model)
     else:
         _create_changed(at)
-    kept = _kept(at) if at.work.incremental and any(check.kind == "unique" for check in model.checks) else ""
+    kept = _kept(at) if at.work.incremental and _asks_for_all(at) else ""
     con.execute(f"CREATE TEMP VIEW {quote(EVERYTHING)} AS {kept}FROM {quote(NEW)}")
 
 
@@ -57,18 +57,26 @@ def _types(columns: Sequence[Column]) -> list[tuple[str, str]]:
     return [(column.name.lower(), column.type) for column in columns]
 
 
+def _asks_for_all(at: Computing) -> bool:
+    """Whether a check is about more rows than the new ones: of versions made again, which of all is the latest."""
+    return any(check.kind == "unique" for check in at.model.checks) or (at.again and at.model.history)
+
+
 def _kept(at: Computing) -> str:
     """The rows of an incremental model that this batch leaves as they are, then UNION ALL."""
     using = ", ".join(map(quote, at.model.driving_key))
-    _create_state(at, STATE, "" if at.model.history else f"ANTI JOIN {quote(CHANGED)} USING ({using})")
+    all_new = at.model.history and not at.again
+    _create_state(at, STATE, "" if all_new else f"ANTI JOIN {quote(CHANGED)} USING ({using})")
     return f"SELECT {_columns(at.model)} FROM {quote(STATE)} UNION ALL "
 
 
 def _create_changed(at: Computing) -> None:
-    """`#changed`: the driving keys with a new version; held are the rows that they made before."""
+    """`#changed`: what identifies the driving rows that are computed; held are the rows that they made before."""
     model, con = at.model, at.con
     driving = next(read for read in model.reads if read.alias == model.driving)
     key = source_table(at.work.plan, driving).key
+    if model.history:
+        key = ("_id",) if len(model.driving_key) == 1 else (*key, "_seq")
     fields = ", ".join(f"{quote(name)} AS {quote(output)}" for name, output in zip(key, model.driving_key, strict=True))
     versions = quote(f"#{model.driving}#versions")
     con.execute(f"CREATE TEMP TABLE {quote(CHANGED)} AS SELECT DISTINCT {fields} FROM {versions}")

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,8 @@ from catchwater.errors import LostRace, SourceBusy
 from catchwater.lake import quarantine
 from catchwater.lake.log import Log
 from catchwater.lake.manifest import Draft, Manifest, TableBatch
-from catchwater.lake.read import create_current, create_history
+from catchwater.lake.read import create_rows
+from catchwater.lake.span import Span
 from catchwater.plan.plan import Plan, Step
 from catchwater.ports import Captured, Extraction, Held, Ports, Store, TableHeld
 from catchwater.project.names import quote
@@ -68,7 +70,7 @@ def _batch(log: Log, ports: Ports, plan: Plan, step: Step, run: str) -> tuple[Ou
             run=run,
             started=started.isoformat(),
             position=extraction.position,
-            tables=_tables(log, head, extraction),
+            tables=tables_after(log, head, extraction),
             raw=tuple(log.stage(path, 0, 0, folder="raw") for path in extraction.raw),
             quarantine=quarantine.write(log, extraction.refused),
             timings={"read": round(read - began, 3), "stage": round(time.monotonic() - read, 3)},
@@ -81,7 +83,7 @@ def _batch(log: Log, ports: Ports, plan: Plan, step: Step, run: str) -> tuple[Ou
     return _outcome(step, manifest, extraction), extraction.more
 
 
-def _tables(log: Log, head: Manifest | None, extraction: Extraction) -> dict[str, TableBatch]:
+def tables_after(log: Log, head: Manifest | None, extraction: Extraction) -> dict[str, TableBatch]:
     """Every table the log knows: those captured, and the others as they were, without files."""
     tables = {
         name: replace(table, rows=0, files=(), revised=0) for name, table in (head.tables if head else {}).items()
@@ -120,12 +122,14 @@ def held(log: Log, head: Manifest | None, store: Store) -> Held:
         for name, t in head.tables.items()
     }
 
+    @cache
+    def span() -> Span:
+        return log.span(head.seq)
+
     def current(con: "duckdb.DuckDBPyConnection", table: str) -> str:
         known = head.tables[table]
-        batches = log.batches(None, head.seq)
-        history, view = f"__history_{table}", f"__current_{table}"
-        create_history(con, history, store, batches, table, known.schema)
-        create_current(con, view, history, known.key)
+        view = f"__current_{table}"
+        create_rows(con, view, store, span(), table, known.schema, known.key)
         return quote(view)
 
     def positions(moment: datetime) -> Iterator[Mapping[str, Any]]:

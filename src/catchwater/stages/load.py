@@ -138,21 +138,29 @@ def groups_of(logs: Logs, models: Sequence[Model], front: Version | None) -> tup
 
 
 def _cut(logs: Logs, tables: Sequence[Model], held: Mapping[str, tuple[int, str]]) -> Cut:
-    """Per ingestion log the lowest offset that all these models have processed; per model the last batch up to it."""
-    heads = {model.name: logs.head(_name(model), held.get(_name(model), (0, ""))[0]) for model in tables}
+    """Per model the newest batch of those that were made from the same offsets as the others' chosen ones.
+
+    Overlapping runs may leave one model without the batch at the lowest offset; then all go further back."""
+    chosen = {model.name: logs.head(_name(model), held.get(_name(model), (0, ""))[0]) for model in tables}
+    while True:
+        limits = _limits(logs, tables, chosen)
+        before = chosen
+        chosen = {m.name: _last(logs, before[m.name], limits, held.get(_name(m))) for m in tables}
+        if chosen == before:
+            break
+    return {f"processed/{name}": (last.seq, last.hash) for name, last in chosen.items() if last}
+
+
+def _limits(logs: Logs, tables: Sequence[Model], chosen: Mapping[str, Manifest | None]) -> dict[str, int]:
+    """Per ingestion log the lowest offset of these batches."""
     limits: dict[str, int] = {}
     for model in tables:
-        head = heads[model.name]
-        reached = logs.offsets(head) if head else {}
+        batch = chosen[model.name]
+        reached = logs.offsets(batch) if batch else {}
         for source in logs.sources(model) | set(reached):
             low = reached.get(source, (0, 0))[0]
             limits[source] = min(limits.get(source, low), low)
-    cut: Cut = {}
-    for model in tables:
-        last = _last(logs, heads[model.name], limits, held.get(_name(model)))
-        if last:
-            cut[_name(model)] = (last.seq, last.hash)
-    return cut
+    return limits
 
 
 def _last(
@@ -216,8 +224,16 @@ def _group(wake: _Wake, session: WarehouseSession, group: Group) -> tuple[Loaded
         raise
     except CatchwaterError as error:
         failure = _failure(group.name, error)
-    _apply(uncounted, session, group.tables, seen)
+    _keep(uncounted, session, group, seen)
     return Loaded(), failure
+
+
+def _keep(wake: _Wake, session: WarehouseSession, group: Group, seen: Cut) -> None:
+    """What readers have of a group that can't be loaded, in tables that may be those that failed to be made."""
+    markers = session.markers()
+    if any(markers.get(log) != marker for log, marker in seen.items()):
+        session.prepare(group.models)
+        _apply(wake, session, group.tables, seen)
 
 
 def _begins_anew(wake: _Wake, group: Group, model: Model) -> bool:

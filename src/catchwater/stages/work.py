@@ -30,7 +30,7 @@ KEYLESS = (Column("_version", "VARCHAR"), Column("_occurrence", "INTEGER"))
 class Work:
     """What a model is to be computed from. `news` are the batches after those recorded, `whole` gives all of a
     log up to this wake's offset; `fresh`: the model itself is new or changed; `still`: no row it reads moved; `anew`:
-    the rows held are to be forgotten, whatever they are."""
+    the rows held are to be forgotten, whatever they are; `entire`: all of an incremental model is computed once."""
 
     ports: Ports
     plan: Plan
@@ -43,10 +43,11 @@ class Work:
     still: bool
     run: str
     anew: bool = False
+    entire: bool = False
 
     @property
     def incremental(self) -> bool:
-        return self.model.materialized == "incremental" and not self.fresh
+        return self.model.materialized == "incremental" and not self.fresh and not self.entire
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,8 @@ class Computed:
 class Computing:
     """One computation: `anew` says that the rows held can't be compared with those of the model as it is now;
     `first` is the file that has all rows already, when they are new; `rows` is the SELECT that gives them in DuckDB
-    (the model's own, unless another engine has computed them); `notes` are for people."""
+    (the model's own, unless another engine has computed them); `notes` are for people; `again`: rows that were
+    computed before may be among those of an incremental model."""
 
     work: Work
     con: "duckdb.DuckDBPyConnection"
@@ -76,6 +78,7 @@ class Computing:
     first: Path | None = None
     rows: str = ""
     notes: tuple[str, ...] = ()
+    again: bool = False
 
     @property
     def sql(self) -> str:

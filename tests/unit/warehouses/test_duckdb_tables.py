@@ -120,7 +120,7 @@ def test_what_cant_be_prepared_is_named(house: House) -> None:
 
 
 def test_a_wide_first_load_stays_within_its_memory(house: House) -> None:
-    house.warehouse = house.open(memory="64MB")
+    house.warehouse = house.open(loading="64MB")
     log = house.chain(model("t", {"id": "BIGINT", "v": "VARCHAR"}))
     log.add("SELECT range AS id, md5(range::VARCHAR) || md5(range::VARCHAR) AS v FROM range(400000)")
     house.load(log)

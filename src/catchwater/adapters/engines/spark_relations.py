@@ -25,6 +25,8 @@ _OF_SOURCE = ("versions", "validity", "current")
 def unfit(relation: Relation) -> str:
     """Why DuckDB must read these files itself: a column of another type than the files have, and not just wider."""
     for piece in relation.pieces:
+        if piece.revises:
+            return "a table was read again after its shape changed, and Spark doesn't know which version a row replaces"
         held = {column.name.lower(): column.type for column in piece.columns}
         for column in relation.columns:
             old = held.get(column.name.lower(), column.type)

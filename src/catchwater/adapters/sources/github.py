@@ -3,14 +3,16 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 from catchwater.adapters.sources import github_archive, github_table, webhook
 from catchwater.adapters.sources.embedded_topic import EmbeddedTopic
-from catchwater.adapters.sources.github_hours import Hour, hours, read_hour, spell
+from catchwater.adapters.sources.github_hours import HOUR, Hour, hours, read_hour, spell
 from catchwater.adapters.sources.http_fetch import Limits
 from catchwater.adapters.sources.scratch import scratch
 from catchwater.adapters.sources.topic import only, position, waiting
-from catchwater.errors import SecretMissing, SourceRefused, SourceUnreachable
+from catchwater.errors import SecretMissing, SourceRefused, SourceUnreachable, UseError
 from catchwater.ports import Captured, Extraction, Held, Settings
 from catchwater.project import schema
 from catchwater.project.tables import TableSchema
@@ -59,6 +61,28 @@ class GithubSource:
         delivery, event = webhook.check(headers, body, secret)
         self._queue().publish([webhook.envelope(event, body)], [delivery])
         return delivery
+
+    def rewound(self, tables: Sequence[str], held: Held, since: datetime | None) -> dict[str, Any]:
+        """The hour before `since`, else before the first event held: every hour after it is read again. Raises UseError
+        for deliveries, which GitHub alone can make again."""
+        if self._spec.origin != "archive":
+            raise UseError(
+                "deliveries are sent once",
+                where=self._name,
+                next_step="have GitHub deliver them again: Settings, Webhooks, Recent deliveries",
+            )
+        first = since or self._first(held)
+        position = dict(held.position or {})
+        return position if first is None else {**position, "hour": spell(first.astimezone(UTC) - HOUR)}
+
+    def _first(self, held: Held) -> datetime | None:
+        """When the first event held happened."""
+        if self._name not in held.tables:
+            return None
+        with TemporaryDirectory(prefix="catchwater-") as work, scratch(Path(work)) as con:
+            view = held.current(con, self._name)
+            row = con.execute(f"SELECT epoch(min(created_at)) FROM {view}").fetchone()
+        return datetime.fromtimestamp(row[0], UTC) if row and row[0] is not None else None
 
     def _queue(self) -> EmbeddedTopic:
         return EmbeddedTopic(self._settings.state, self._name, webhook.MAX_BYTES + 200)

@@ -15,7 +15,7 @@ from catchwater.adapters.sources.csv_table import PROTECTED, ROWS
 from catchwater.adapters.sources.http_fetch import Fetched, Fetcher, Known, Limits
 from catchwater.adapters.sources.scratch import count, scratch, select_list, to_parquet
 from catchwater.adapters.sources.unpack import to_utf8, unpack
-from catchwater.errors import Problem, ProjectError, SourceRefused
+from catchwater.errors import Problem, ProjectError, SourceRefused, UseError
 from catchwater.lake.difference import difference
 from catchwater.ports import Captured, Extraction, Held, Settings
 from catchwater.project import schema
@@ -74,6 +74,16 @@ class HttpFilesSource:
             "tables": {},
         }
         return self._extraction(fetched, shape, held, work, position)
+
+    def rewound(self, tables: Sequence[str], held: Held, since: datetime | None) -> dict[str, Any]:
+        """The position of one who knows the file's shape and nothing else of it: it is fetched and compared whole."""
+        if since is not None:
+            raise UseError(
+                "a file is read whole: it has no moments",
+                where=self._name,
+                next_step=f"catchwater backfill {self._name}",
+            )
+        return {**(held.position or {}), "etag": "", "last_modified": "", "sha256": ""}
 
     def _extraction(
         self, fetched: Fetched, shape: FileShape, held: Held, work: Path, position: dict[str, Any]

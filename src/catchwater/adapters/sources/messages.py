@@ -226,7 +226,9 @@ def write(
     rows = f"(SELECT {names}, t AS _at, i AS _version, n AS _seq FROM typed WHERE reason IS NULL {known})"
     chosen = select_list(shape.table, "make_timestamp(_at)", "_version")
     written = to_parquet(con, f"SELECT {chosen} FROM {rows} ORDER BY _seq", path)
-    bad = con.execute("SELECT i, reason, left(b, 16000) FROM typed WHERE reason IS NOT NULL ORDER BY n").fetchall()
+    bad = con.execute(
+        f"SELECT i, reason, left(b, {TEXT_KEPT}) FROM typed WHERE reason IS NOT NULL ORDER BY n"
+    ).fetchall()
     whole = con.execute("SELECT count(*) FROM typed").fetchone()
     refused = [Refused(shape.table.name, f"message {i}", reason, text) for i, reason, text in bad]
     return written, (int(whole[0]) if whole else 0) - written - len(refused), refused

@@ -9,17 +9,20 @@ from catchwater.adapters.sources.postgres_capture import Capture, NotLocked, tra
 from catchwater.adapters.sources.postgres_catalog import Relation
 from catchwater.adapters.sources.postgres_choice import choose
 from catchwater.adapters.sources.postgres_connection import Address, Session, address, attached, connection
+from catchwater.adapters.sources.postgres_declared import UNLOCKABLE, Misdeclared, routed
+from catchwater.errors import CatchwaterError, Problem, ProjectError
 from catchwater.ports import Compared, Extraction, Held, Settings
 from catchwater.project import names, schema
 from catchwater.project.tables import TableSchema
 
 
 class PostgresSource:
-    """A database read by `capture: snapshot`. One capture at a time; `notes` is what `describe` left out, and why."""
+    """A database. One capture at a time; `notes` is what `describe` left out, and why."""
 
     def __init__(self, name: str, spec: schema.PostgresSource, settings: Settings) -> None:
         self.name, self.spec, self.settings = name, spec, settings
         self.notes: tuple[str, ...] = ()
+        self._kinds: dict[str, str] = {}
 
     def describe(self) -> tuple[TableSchema, ...]:
         """The declared tables as they are now, by name.
@@ -56,20 +59,35 @@ class PostgresSource:
         place = self._place()
         with closing(connection()) as con, attached(con, place) as session:
             pairs = self._located(session, tables)
-            locks = [f"{names.quote(space)}.{names.quote(table)}" for space, table in pairs.values()]
-            with transaction(session, locks):
+            with transaction(session, self._locks(pairs)):
                 return Comparison(session, held, work).run(pairs)
 
     def _chosen(self, session: Session) -> tuple[Relation, ...]:
         with transaction(session):
             relations = catalog.relations(session.document(catalog.query()))
-        chosen, self.notes = choose(relations, self.spec.tables, session.place)
+        try:
+            chosen, self.notes = choose(relations, self.spec.tables, session.place, self.spec.capture)
+        except Misdeclared as error:
+            raise self._told(error) from error
         return chosen
+
+    def _told(self, error: Misdeclared) -> CatchwaterError:
+        """The same with the lines of the project file, where they are known."""
+        lines, problems = self.settings.lines, []
+        for one in error.found:
+            trail: tuple[str | int, ...] = ("sources", self.name, "capture", *one.trail)
+            while trail and trail not in lines:
+                trail = trail[:-1]
+            if not trail:
+                return error
+            problems.append(Problem(*lines[trail], one.message, one.right))
+        return ProjectError(problems)
 
     def _known(self, tables: Sequence[str], held: Held) -> dict[str, tuple[str, str]]:
         """Where the tables stood when they were read last; empty when that isn't known of each."""
         states = {name: held.tables[name].state for name in tables if name in held.tables}
         known = {name: (state["schema"], state["table"]) for name, state in states.items() if "schema" in state}
+        self._kinds = {name: state.get("kind", "r") for name, state in states.items()}
         return known if len(known) == len(set(tables)) else {}
 
     def _located(self, session: Session, tables: Sequence[str]) -> dict[str, tuple[str, str]]:
@@ -77,16 +95,30 @@ class PostgresSource:
         with transaction(session):
             relations = catalog.relations(session.document(catalog.query()))
         if not isinstance(self.spec.tables, str):
-            relations = choose(relations, self.spec.tables, session.place)[0]
-        chosen = choose(relations, list(tables), session.place)[0]
+            relations = choose(relations, self.spec.tables, session.place, self.spec.capture)[0]
+        chosen = choose(relations, list(tables), session.place, self.spec.capture)[0]
+        self._kinds = {relation.name: relation.kind for relation in chosen}
         return {relation.name: (relation.schema, relation.table) for relation in chosen}
 
     def _read(
         self, session: Session, pairs: Mapping[str, tuple[str, str]], held: Held, work: Path
     ) -> Extraction | None:
-        locks = [f"{names.quote(space)}.{names.quote(table)}" for space, table in pairs.values()]
-        with transaction(session, locks):
-            return Capture(session, held, work).run(pairs)
+        hows = routed(self.spec.capture, pairs)
+        with transaction(session, self._locks(pairs)):
+            if not hows:
+                return Capture(session, held, work).run(pairs)
+            from catchwater.adapters.sources.postgres_routes import Routes
+
+            routes = Routes(session, held, work, hows)
+            return routes.add(Capture(session, held, work).run(routes.rest(pairs)))
+
+    def _locks(self, pairs: Mapping[str, tuple[str, str]]) -> list[str]:
+        """What LOCK TABLE takes; a materialized view or a foreign table is locked by the first query."""
+        return [
+            f"{names.quote(space)}.{names.quote(table)}"
+            for name, (space, table) in pairs.items()
+            if self._kinds.get(name, "r") not in UNLOCKABLE
+        ]
 
     def _place(self) -> Address:
         return address(self.name, self.spec, self.settings)

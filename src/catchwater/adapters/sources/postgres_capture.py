@@ -30,14 +30,18 @@ WRAP = 1 << 32
 STALE_XIDS = 10_000_000
 STALE_SECONDS = 86_400
 SUMS_PER_QUERY = 100
+MOST_STARTS = 16
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What one transaction sees, and of which server; xids have 64 bits, `at` is the server's clock (RFC 3339)."""
+    """What one transaction sees, and of which server; xids have 64 bits, `at` is the server's clock (RFC 3339).
+
+    `started` is when the server was: a backup that is restored has the same system and timeline, and never that."""
 
     system: str
     timeline: int
+    started: str
     xmin: int
     xmax: int
     lsn: int
@@ -107,6 +111,10 @@ class Capture:
             )
         return relation
 
+    @property
+    def _server(self) -> list[Any]:
+        return [self.snapshot.system, self.snapshot.timeline]
+
     def _same_server(self) -> bool:
         then = self.held.position or {}
         return (then.get("system"), then.get("timeline")) == (self.snapshot.system, self.snapshot.timeline)
@@ -160,12 +168,21 @@ class Capture:
         """Whether the table is the one that was read last: else versions say nothing, and contents are compared."""
         shape = {column.name: column.type for column in held.schema.columns}
         return (
-            self._same_server()
+            self._recognised(held.state)
             and "xmin" in held.state
             and held.state.get("oid") == relation.oid
             and held.state.get("fingerprint") == relation.mark
             and shape == {field.name: field.type for field in relation.fields}
         )
+
+    def _recognised(self, state: Mapping[str, Any]) -> bool:
+        """Whether a table was read from this very server, or from a replica or a restart of it since compared."""
+        return state.get("server") == self._server and self.snapshot.started in state.get("starts", ())
+
+    def _starts(self, state: Mapping[str, Any]) -> list[str]:
+        """The last few starts of this server and its replicas at which the table was compared."""
+        then = state.get("starts", []) if state.get("server") == self._server else []
+        return [*(start for start in then if start != self.snapshot.started), self.snapshot.started][-MOST_STARTS:]
 
     def _fits(self, relation: Relation, rows: int) -> None:
         if rows > MOST_ROWS:
@@ -194,7 +211,8 @@ class Capture:
             marks = [sha256(key.encode()).hexdigest()[:32] for key, _ in odd]
             new = [pair for pair, mark in zip(odd, marks, strict=True) if mark not in before]
             refused += [Refused(name, where, "a key holds a value its type can't", text) for where, text in new]
-            states[name] = _state(relation, self.snapshot, sorted(marks if name in found else before))
+            state = _state(relation, self.snapshot, sorted(marks if name in found else before))
+            states[name] = state | {"server": self._server, "starts": self._starts(states.get(name, {}))}
         others = list(relations.values())
         return Extraction(
             position={"kind": "postgres", **asdict(self.snapshot), "tables": states},
@@ -218,6 +236,7 @@ def _snapshot(found: Mapping[str, Any]) -> Snapshot:
     return Snapshot(
         system=found["system"],
         timeline=int(found["timeline"]),
+        started=found["started"],
         xmin=int(found["xmin"]),
         xmax=int(found["xmax"]),
         lsn=int(found["lsn"] or 0),

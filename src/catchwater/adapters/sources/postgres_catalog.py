@@ -11,6 +11,7 @@ from catchwater.project.tables import Column, Reference, TableSchema
 
 SNAPSHOT = """json_build_object(
   'system', (SELECT system_identifier FROM pg_control_system())::text,
+  'started', to_char(pg_postmaster_start_time() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
   'timeline', CASE WHEN pg_is_in_recovery() THEN (SELECT timeline_id FROM pg_control_checkpoint())::int8
     ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int8 END,
   'xmin', pg_snapshot_xmin(pg_current_snapshot())::text,
@@ -118,7 +119,9 @@ class Relation:
     @property
     def heap(self) -> bool:
         """Whether its rows have an xmin that says who wrote them; a foreign table's is 0, without an error."""
-        return (self.kind == "r" and self.method == "heap") or (self.kind == "p" and all(k == "r" for _, k, _ in self.leaves))
+        return (self.kind == "r" and self.method == "heap") or (
+            self.kind == "p" and all(k == "r" for _, k, _ in self.leaves)
+        )
 
     @property
     def versioned(self) -> bool:

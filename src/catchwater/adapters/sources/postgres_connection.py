@@ -37,6 +37,12 @@ HINTS = {
 }
 
 
+GONE = (
+    "server closed", "terminating connection", "connection to server", "ssl syscall", "no connection",
+    "connection reset", "could not receive data", "could not send data", "broken pipe", "shutting down",
+    "starting up", "in recovery mode", "not accepting connections",
+)  # fmt: skip
+
 _lock = Lock()
 
 
@@ -172,9 +178,12 @@ def _extension(version: str) -> Path:
 class Session:
     """One attached database: a single backend, since everything goes through one DuckDB transaction."""
 
-    def __init__(self, con: "duckdb.DuckDBPyConnection", place: Address) -> None:
+    def __init__(self, con: "duckdb.DuckDBPyConnection", place: Address, alias: str = "") -> None:
         self.con, self.place = con, place
-        self.alias = f"pg_{token_hex(8)}"
+        self.alias = alias or f"pg_{token_hex(8)}"
+        self.opening = ""
+        self._second: Session | None = None
+        self._alone = False
 
     def scan(self, sql: str) -> str:
         """What stands after FROM in DuckDB's SQL, to have the rows that Postgres gives for `sql`."""
@@ -183,10 +192,46 @@ class Session:
     def begin(self) -> None:
         self.con.execute("BEGIN")
 
+    def open(self, statements: str) -> None:
+        """Begins a transaction with these statements, by which a second backend begins too (see `beside`)."""
+        self.opening, self._alone = statements, False
+        self.begin()
+        self.execute(statements)
+
+    def beside(self) -> "Session | None":
+        """A second backend that sees the same snapshot, until this transaction ends; None where there can't be one
+        (before PostgreSQL 14 it would read the whole table, and a pooler may lead it to another server)."""
+        if self._second is None and not self._alone:
+            self._second = self._shared()
+            self._alone = self._second is None
+        return self._second
+
+    def _shared(self) -> "Session | None":
+        import duckdb
+
+        able = "current_setting('server_version_num')::int >= 140000"
+        ((snapshot,),) = self.rows(f"SELECT CASE WHEN {able} THEN pg_export_snapshot() END AS s")
+        if snapshot is None:
+            return None
+        second = Session(self.con.cursor(), self.place, self.alias)
+        second.begin()
+        try:
+            second.execute(f"SET TRANSACTION SNAPSHOT {names.literal(snapshot)}; {self.opening}")
+        except duckdb.Error as error:
+            second.end()
+            if "lock" in str(error):
+                raise
+            return None
+        return second
+
     def end(self) -> None:
         """Ends the transaction; nothing is lost when the backend has done so itself."""
         import duckdb
 
+        if self._second is not None:
+            self._second.end()
+            self._second.con.close()
+            self._second = None
         with suppress(duckdb.Error):
             self.con.execute("ROLLBACK")
 
@@ -245,6 +290,6 @@ def broken(place: Address, text: str) -> SourceError:
         return SourceRefused(text, where=place.where, next_step="ALTER ROLE … BYPASSRLS, or leave the table out")
     if any(word in low for word in ("conflict with recovery", "lock timeout", "statement timeout", "deadlock")):
         return SourceBusy(text, where=place.where, next_step="it is tried again at the next run")
-    if any(word in low for word in ("server closed", "terminating connection", "connection to server", "ssl syscall")):
+    if any(word in low for word in GONE):
         return SourceUnreachable(text, where=place.where, next_step="it is tried again at the next run")
     return SourceError(text, where=place.where)

@@ -1,151 +1,129 @@
 """One table's new versions, from what Postgres has and what the log holds; DuckDB compares, no row passes Python."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
-from catchwater.adapters.sources.postgres_catalog import Relation
-from catchwater.adapters.sources.postgres_connection import Session
-from catchwater.adapters.sources.postgres_select import Field, is_odd, row_hash, select_here, select_there
-from catchwater.errors import SourceBusy, SourceRefused
+from catchwater.adapters.sources.postgres_reading import MOST_ODD_KEYS, PARQUET, Found, Reader, Wanted, drop, scan
+from catchwater.adapters.sources.postgres_select import columns_here
 from catchwater.ports import Held
 from catchwater.project import names
 
-MOST_ODD_KEYS = 100_000
+__all__ = ["KEYLESS", "MOST_ODD_KEYS", "PARQUET", "Found", "Table", "Wanted"]
+
 KEYLESS = ("_version", "_occurrence")
-PARQUET = "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """One table to read: `candidates` is the condition, in Postgres, of the rows that may be new ('' for all)."""
-
-    relation: Relation
-    count: int
-    at: str
-    candidates: str = ""
-    fresh_leaves: tuple[int, ...] = ()
-
-
-@dataclass
-class Found:
-    """What a table gave: files of new versions, `read` rows delivered, `gap` rows found below the position."""
-
-    files: list[Path] = field(default_factory=list)
-    rows: int = 0
-    read: int = 0
-    gap: int = 0
-    odd: list[tuple[str, str]] = field(default_factory=list)
-
-
-class Table:
-    """The comparison of one table, inside the transaction that `session` has open."""
-
-    def __init__(self, session: Session, wanted: Wanted, work: Path) -> None:
-        self.session, self.con, self.wanted, self.work = session, session.con, wanted, work
-        self.relation = wanted.relation
-        self.found = Found()
-
-    @property
-    def fields(self) -> tuple[Field, ...]:
-        return self.relation.fields
-
-    @property
-    def key_fields(self) -> tuple[Field, ...]:
-        by_name = {field.name: field for field in self.fields}
-        return tuple(by_name[name] for name in self.relation.key)
+class Table(Reader):
+    """The comparison of one table with what is held of it, inside the transaction that `session` has open."""
 
     @property
     def key(self) -> tuple[str, ...]:
         return self.relation.key or KEYLESS
 
     def first(self) -> Found:
-        """The whole table, nothing of it being held."""
-        staged = self._fetch("")
-        self._complete(self.found.read)
-        self._add(staged if self.relation.key else self._numbered(staged), self.found.read)
+        """All that is wanted, nothing of it being held."""
+        staged = self._staged()
+        if self.found.read > self.most:
+            self.keep(f"FROM {scan(staged)}")
+            drop(staged)
+            return self.found
+        for path in staged:
+            self.add(path, self.count(scan([path])) if len(staged) > 1 else self.found.read)
         return self.found
 
-    def delta(self, held: Held) -> Found:
-        """Rows whose (key, xmin) isn't held, and the last values of those whose key is gone."""
-        self._hold(held, self.relation.key, values=False)
-        self._there()
-        need = self._count("need")
+    def whole(self, held: Held, *, same_server: bool, deletes: bool = True) -> Found:
+        """Every wanted row whose version and content aren't those held, and the last values of those that are gone.
+
+        A row that differs from the one held under its key in one of the two alone replaces it, and is no new version:
+        its values were written anew (an added column), or another server has the same ones (a restored dump)."""
+        staged = self._staged()
+        self.hold(held)
+        self._judge(staged, same_server)
+        news = f"FROM {scan(staged)} AS f JOIN news ON news.file = f.file_index AND news.place = f.file_row_number"
+        if self.count("news WHERE _rev IS NOT NULL"):
+            replaced = f"SELECT f.* REPLACE (news._at AS _at), news._rev {news} WHERE news._rev IS NOT NULL"
+            self.keep(replaced)
+            self.found.revised = self.found.rows
+        self.keep(f"SELECT f.*{self._rev} {news} WHERE news._rev IS NULL")
+        if deletes:
+            self.delete("held", scan(staged))
+        drop(staged)
+        return self.found
+
+    def pairs(self, held: Held, staged: list[Path], candidates: str, fresh: Sequence[int]) -> Found:
+        """Rows whose (key, xmin) isn't held, or that stand in a `fresh` leaf, and the last values of those whose key is
+        gone. `staged` are rows already here; others are read by `candidates`, and when that has not all of them, whole.
+        """
+        self.hold(held)
+        key = ", ".join(names.quote(name) for name in self.key)
+        self.con.execute(f"CREATE OR REPLACE TEMP TABLE keys AS SELECT {key}, _version::BIGINT AS _version FROM held")
+        self._there(fresh)
+        need = self.count("need")
         if need:
-            staged = self._fetch(self.wanted.candidates)
-            got = self._count(f"need SEMI JOIN {_scan(staged)} AS f ON {self._same('need', 'f')}")
+            staged, got = self._needed(staged, candidates, need)
             if got < need:
                 self.found.gap = need - got
-                staged.unlink()
-                staged = self._fetch("")
-            self._keep(f"FROM {_scan(staged)} AS f SEMI JOIN need ON {self._same('f', 'need')}")
-            staged.unlink()
-        self._delete("keys", "server")
+                drop(staged)
+                staged = self.fetch("")
+            self.keep(f"SELECT {self.shape} FROM {scan(staged)} AS f SEMI JOIN need ON {self.same('f', 'need')}")
+        drop(staged)
+        self.delete("keys", "server")
         return self.found
 
-    def whole(self, held: Held) -> Found:
-        """Every row whose version or content isn't the one held, and the last values of those that are gone."""
-        staged = self._fetch("")
-        if not self.relation.key:
-            staged = self._numbered(staged)
-        self._complete(self.found.read)
-        self._hold(held, self.key, values=True)
-        same = [self._on("f", "held"), "f._version = held._version", "f._exact IS NOT DISTINCT FROM held._exact"]
+    def _needed(self, staged: list[Path], candidates: str, need: int) -> tuple[list[Path], int]:
+        """Files that hold as many of the needed rows as the rows that may be new are; and how many."""
+        got = self._got(staged)
+        if got < need:
+            drop(staged)
+            staged = self.fetch(candidates)
+            got = self._got(staged)
+        return staged, got
+
+    def _got(self, staged: Sequence[Path]) -> int:
+        return self.count(f"need SEMI JOIN {scan(staged)} AS f ON {self.same('f', 'need')}") if staged else 0
+
+    def _staged(self) -> list[Path]:
+        staged = self.fetch()
+        self.complete(self.found.read)
+        return staged if self.relation.key else [self._numbered(staged)]
+
+    def _judge(self, staged: Sequence[Path], same_server: bool) -> None:
+        """`news`: which rows of `staged` are written, and the `_id` and time of the version that they replace."""
+        same = ["f._exact IS NOT DISTINCT FROM held._exact"]
         for column in self.fields:
             name = names.quote(column.name)
             same.append(f"f.{name} IS NOT DISTINCT FROM held.{name}")
             if column.type in ("FLOAT", "DOUBLE"):
                 same.append(f"signbit(f.{name}) IS NOT DISTINCT FROM signbit(held.{name})")
-        self._keep(f"FROM {_scan(staged)} AS f ANTI JOIN held ON {' AND '.join(same)}")
-        self._delete("held", _scan(staged))
-        staged.unlink()
-        return self.found
-
-    def _sql(self, fields: Sequence[Field], where: str) -> str:
-        """The SELECT that Postgres runs; rows whose key can't be held are left out (see `_odd_keys`)."""
-        version = row_hash(self.fields) if not self.relation.key else "x.xmin::text"
-        odd = is_odd(self.key_fields)
-        conditions = [f"({text})" for text in (where, f"({odd}) IS NOT TRUE" if odd else "") if text]
-        tail = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        leaf = ", x.tableoid::int8 AS t" if self.relation.leaves else ""
-        return f"SELECT {select_there(fields, version)}{leaf} FROM {self.relation.rows_of} AS x{tail}"
-
-    def _fetch(self, where: str) -> Path:
-        """Rows from Postgres in a file of the final shape; what it delivers is counted."""
-        path = self.work / f"{uuid4()}.parquet"
-        columns = select_here(self.fields)
-        self.found.read += self._copy(
-            f"SELECT {columns}, v AS _version, 'upsert' AS _op, {self._at} AS _at "
-            f"FROM {self.session.scan(self._sql(self.fields, where))}",
-            path,
+        replaces = "there AND alike <> known" if same_server else "there AND alike AND NOT known"
+        self.con.execute(
+            "CREATE OR REPLACE TEMP TABLE news AS SELECT file, place, CASE WHEN replaces THEN _id END AS _rev, _at "
+            f"FROM (SELECT *, {replaces} AS replaces FROM ("
+            "SELECT f.file_index AS file, f.file_row_number AS place, held._id, held._at, held._id IS NOT NULL AS there, "
+            f"COALESCE(f._version = held._version, false) AS known, {' AND '.join(same)} AS alike "
+            f"FROM {scan(staged)} AS f LEFT JOIN held ON {self.on('f', 'held')})) "
+            "WHERE NOT (there AND alike AND known)"
         )
-        return path
 
-    @property
-    def _at(self) -> str:
-        return f"{names.literal(self.wanted.at)}::TIMESTAMPTZ"
-
-    def _numbered(self, staged: Path) -> Path:
+    def _numbered(self, staged: Sequence[Path]) -> Path:
         """The same rows with `_occurrence`, their number among equal rows; only hashes are sorted."""
         path = self.work / f"{uuid4()}.parquet"
         self.con.execute(
-            "CREATE OR REPLACE TEMP TABLE numbers AS SELECT file_row_number AS n, "
-            "row_number() OVER (PARTITION BY _version)::INTEGER AS _occurrence "
-            f"FROM read_parquet({names.literal(str(staged))}, file_row_number = true)"
+            "CREATE OR REPLACE TEMP TABLE numbers AS SELECT file_index AS file, file_row_number AS place, "
+            f"row_number() OVER (PARTITION BY _version)::INTEGER AS _occurrence FROM {scan(staged)}"
         )
-        self._copy(
-            "SELECT f.* EXCLUDE (file_row_number), numbers._occurrence "
-            f"FROM read_parquet({names.literal(str(staged))}, file_row_number = true) AS f "
-            "JOIN numbers ON numbers.n = f.file_row_number",
+        self.copy(
+            f"SELECT f.*, numbers._occurrence FROM {scan(staged)} AS f "
+            "JOIN numbers ON numbers.file = f.file_index AND numbers.place = f.file_row_number",
             path,
         )
         self.con.execute("DROP TABLE numbers")
-        staged.unlink()
+        drop(staged)
         return path
 
-    def _hold(self, held: Held, key: Sequence[str], *, values: bool) -> None:
-        """`held`: what is held in the table's shape of now, as a view (values) or as a table of key and version."""
+    def hold(self, held: Held) -> None:
+        """`held`: a view of what is held, in the table's shape of now."""
         view = held.current(self.con, self.relation.name)
         there = {
             name.lower(): name for (name,) in self.con.execute(f"SELECT column_name FROM (DESCRIBE {view})").fetchall()
@@ -158,102 +136,52 @@ class Table:
             else f"NULL::{kind} AS {names.quote(name)}"
             for name, kind in shape.items()
         ]
-        select = ", ".join([*parts, "_version", "_exact"])
+        select = ", ".join([*parts, "_id", "_at", "_version", "_exact"])
         self.con.execute(f"CREATE OR REPLACE TEMP VIEW held AS SELECT {select} FROM {view}")
-        if not values:
-            columns = ", ".join(names.quote(name) for name in key)
-            self.con.execute(f"CREATE OR REPLACE TEMP TABLE keys AS SELECT {columns}, _version FROM held")
 
-    def _there(self) -> None:
+    def _there(self, fresh: Sequence[int]) -> None:
         """`server`: the (key, version) of every row in Postgres; `need`: those of them that aren't held."""
-        columns = select_here(self.key_fields)
         leaf = ", t" if self.relation.leaves else ""
         self.con.execute(
-            f"CREATE OR REPLACE TEMP TABLE server AS SELECT {columns}, v AS _version{leaf} "
-            f"FROM {self.session.scan(self._sql(self.key_fields, ''))}"
+            f"CREATE OR REPLACE TEMP TABLE server AS SELECT {columns_here(self.key_fields)}, v AS _version{leaf} "
+            f"FROM {self.session.scan(self.select(self.key_fields, self.wanted.where))}"
         )
-        self._complete(self._count("server"))
-        fresh = ", ".join(str(oid) for oid in self.wanted.fresh_leaves)
-        again = f" UNION SELECT server.* FROM server WHERE t IN ({fresh})" if fresh else ""
+        self.complete(self.count("server"))
+        again = f" UNION SELECT server.* FROM server WHERE t IN ({', '.join(map(str, fresh))})" if fresh else ""
         self.con.execute(
             "CREATE OR REPLACE TEMP TABLE need AS "
-            f"SELECT server.* FROM server ANTI JOIN keys ON {self._same('server', 'keys')}{again}"
+            f"SELECT server.* FROM server ANTI JOIN keys ON {self.same('server', 'keys')}{again}"
         )
 
-    def _delete(self, held: str, server: str) -> None:
+    def delete(self, held: str, server: str) -> None:
         """The last values of held rows whose key isn't among the server's; whole rows are read only for those."""
         key = ", ".join(names.quote(name) for name in self.key)
         self.con.execute(
             f"CREATE OR REPLACE TEMP TABLE gone AS SELECT {key} FROM {held} AS h ANTI JOIN {server} AS s "
-            f"ON {self._on('h', 's')}"
+            f"ON {self.on('h', 's')}"
         )
-        if self._count("gone"):
-            self._keep(
-                f"SELECT held.*, 'delete' AS _op, {self._at} AS _at FROM held SEMI JOIN gone "
-                f"ON {self._on('held', 'gone')}"
+        if self.count("gone"):
+            self.keep(
+                f"SELECT held.* EXCLUDE (_id) REPLACE ({self.at} AS _at), 'delete' AS _op{self._rev} "
+                f"FROM held SEMI JOIN gone ON {self.on('held', 'gone')}"
             )
 
-    def _complete(self, rows: int) -> None:
-        """A partition attached after the snapshot shows in some queries only: then the reading begins again."""
-        rows += len(self._odd_keys())
-        if rows != self.wanted.count:
-            raise SourceBusy(
-                f"{self.relation.full} changed its shape while it was read: {rows} rows instead of {self.wanted.count}",
-                where=self.session.place.where,
-                next_step="it is tried again",
-            )
+    @property
+    def _rev(self) -> str:
+        """Beside rows that replace a version, all others of the batch say that they don't."""
+        return ", NULL::BIGINT AS _rev" if self.found.revised else ""
 
-    def _odd_keys(self) -> list[tuple[str, str]]:
-        """Rows whose key holds a value that its type can't: (key and version, the row), both as text."""
-        odd = is_odd(self.key_fields)
-        if odd and not self.found.odd:
-            key = ", ".join(
-                f"'{name.replace(chr(39), chr(39) * 2)}=' || {text}"
-                for name, text in ((field.name, field.text) for field in self.key_fields)
-            )
-            row = f"ROW({', '.join(field.there for field in self.fields)})::text"
-            found = self.session.rows(
-                f"SELECT concat_ws(' ', {key}, 'xmin=' || x.xmin) AS k, left({row}, 16384) AS r "
-                f"FROM {self.relation.rows_of} AS x WHERE {odd} ORDER BY 1 LIMIT {MOST_ODD_KEYS + 1}"
-            )
-            if len(found) > MOST_ODD_KEYS:
-                raise SourceRefused(
-                    f"{self.relation.full} has over {MOST_ODD_KEYS:,} rows whose key its type can't hold",
-                    where=self.session.place.where,
-                    next_step="leave the table out with `tables:`, or give it another unique index",
-                )
-            self.found.odd = [(str(key), str(row)) for key, row in found]
-        return self.found.odd
+    @property
+    def shape(self) -> str:
+        """The columns of a file of the batch; those fetched for a comparison may have one more."""
+        columns = [*(f"f.{names.quote(column.name)}" for column in self.fields), "f._exact", "f._version", "f._op"]
+        return ", ".join([*columns, "f._at"])
 
-    def _keep(self, select: str) -> None:
-        path = self.work / f"{uuid4()}.parquet"
-        self._add(path, self._copy(select, path))
-
-    def _add(self, path: Path, rows: int) -> None:
-        if not rows:
-            path.unlink()
-            return
-        self.found.files.append(path)
-        self.found.rows += rows
-
-    def _copy(self, select: str, path: Path) -> int:
-        return self._number(f"COPY ({select}) TO {names.literal(str(path))} {PARQUET}")
-
-    def _count(self, relation: str) -> int:
-        return self._number(f"SELECT count(*) FROM {relation}")
-
-    def _number(self, sql: str) -> int:
-        row = self.con.execute(sql).fetchone()
-        return int(row[0]) if row else 0
-
-    def _on(self, left: str, right: str) -> str:
+    def on(self, left: str, right: str) -> str:
         return " AND ".join(
             f"{left}.{names.quote(name)} IS NOT DISTINCT FROM {right}.{names.quote(name)}" for name in self.key
         )
 
-    def _same(self, left: str, right: str) -> str:
-        return f"{self._on(left, right)} AND {left}._version = {right}._version"
-
-
-def _scan(path: Path) -> str:
-    return f"read_parquet({names.literal(str(path))})"
+    def same(self, left: str, right: str) -> str:
+        """Rows of one version: of a table with a key, whose versions are numbers in some of our tables."""
+        return f"{self.on(left, right)} AND {left}._version::BIGINT = {right}._version::BIGINT"

@@ -26,8 +26,8 @@ _CHANGED = "the table or its server isn't the one read last: differences wait fo
 
 @dataclass(frozen=True)
 class Known:
-    """What makes a difference explicable: `fresh` is the condition, in Postgres, of rows that the last capture can't
-    have seen (`true` for all); `unmoved`: count and checksum say that nothing changed there since; `note` for people."""
+    """What explains a difference: `fresh` is the condition, in Postgres, of rows that the last capture can't have seen
+    (`true` for all); `unmoved`: count and checksum say that nothing changed there since; `note` is for people."""
 
     fresh: str
     unmoved: bool
@@ -95,9 +95,7 @@ class Comparison:
         age = self.snapshot.xmax - int(state["xmin"])
         if age >= HALF:
             return Known("true", False, "its position is older than transaction numbers can be compared")
-        total = self.session.rows(
-            f"SELECT count(*) AS n, {checksum_of(relation)} AS s FROM {relation.rows_of} AS x"
-        )[0]
+        total = self.session.rows(f"SELECT count(*) AS n, {checksum_of(relation)} AS s FROM {relation.rows_of} AS x")[0]
         leaves = tuple(oid for oid, _, _ in relation.leaves if oid not in state["leaves"])
         return Known(
             candidates(int(state["xmin"]), age, leaves), (int(total[0]), total[1]) == (held.count, held.checksum)
@@ -109,17 +107,14 @@ class Comparison:
         odd = is_odd(_keys(relation))
         tail = f" WHERE ({odd}) IS NOT TRUE" if odd and relation.key else ""
         sql = (
-            f"SELECT {select_there(relation.fields, version)}, ({known.fresh}) AS f "
-            f"FROM {relation.rows_of} AS x{tail}"
+            f"SELECT {select_there(relation.fields, version)}, ({known.fresh}) AS f FROM {relation.rows_of} AS x{tail}"
         )
         path = self.work / f"{uuid4()}.parquet"
         self.con.execute(
             f"COPY (SELECT {select_here(relation.fields)}, v AS _version, f FROM {self.session.scan(sql)}) "
             f"TO {names.literal(str(path))} {PARQUET}"
         )
-        self.con.execute(
-            f"CREATE OR REPLACE TEMP VIEW server AS FROM read_parquet({names.literal(str(path))})"
-        )
+        self.con.execute(f"CREATE OR REPLACE TEMP VIEW server AS FROM read_parquet({names.literal(str(path))})")
 
     def _held(self, relation: Relation) -> None:
         """The view `held`: the rows current in the log, in the table's shape of now."""
@@ -145,13 +140,9 @@ class Comparison:
         gone = "'ghosts'" if known.unmoved else "'pending'"
         fresh = "false" if known.unmoved else "s.f"
         other = f"s._version <> h._version OR ({_differs(relation)})"
-        if not known.note:
-            stale = f"WHEN s._version = h._version AND ({_differs(relation)}) THEN 'stale'"
-        else:
-            stale = ""
-        verdict = (
-            f"CASE WHEN s.{first} IS NULL THEN {gone} {stale} WHEN {fresh} THEN 'pending' ELSE 'lost' END"
-        )
+        same = f"s._version = h._version AND ({_differs(relation)})"
+        stale = f"WHEN {same} THEN 'stale'" if not known.note else ""
+        verdict = f"CASE WHEN s.{first} IS NULL THEN {gone} {stale} WHEN {fresh} THEN 'pending' ELSE 'lost' END"
         self.con.execute(
             f"CREATE OR REPLACE TEMP TABLE verdicts AS SELECT {keys}, {verdict} AS verdict FROM server AS s "
             f"FULL JOIN held AS h ON {match} WHERE s.{first} IS NULL OR h.{first} IS NULL OR {other}"
@@ -159,7 +150,7 @@ class Comparison:
         counts = self._counts("SELECT verdict, count(*) FROM verdicts GROUP BY ALL")
         there = self._number("SELECT count(*) FROM server")
         not_equal = self._number(
-            f"SELECT count(*) FROM verdicts AS v SEMI JOIN server AS s ON "
+            "SELECT count(*) FROM verdicts AS v SEMI JOIN server AS s ON "
             + " AND ".join(f"v.{name} = s.{name}" for name in key)
         )
         return counts | {"equal": there - not_equal}
@@ -194,7 +185,8 @@ class Comparison:
             ).fetchall()
         else:
             label = ", ".join(
-                f"{names.literal(field.name + ' = ')} || {names.quote(field.name)}::VARCHAR" for field in relation.fields
+                f"{names.literal(field.name + ' = ')} || {names.quote(field.name)}::VARCHAR"
+                for field in relation.fields
             )
             both = "(SELECT * EXCLUDE (f) FROM server UNION ALL BY NAME FROM held)"
             rows = self.con.execute(

@@ -1,6 +1,7 @@
 """A topic as a source: what is taken, and acknowledged, follows from the position in the log alone."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from catchwater.adapters.sources import messages
 from catchwater.adapters.sources.embedded_topic import EmbeddedTopic, Message
 from catchwater.adapters.sources.scratch import scratch
 from catchwater.errors import SourceRefused
-from catchwater.ports import Captured, Extraction, Held, Settings
+from catchwater.ports import Aside, Captured, Extraction, Held, Settings
 from catchwater.project import schema
 from catchwater.project.declared import MessageShape, message_shape
 from catchwater.project.tables import TableSchema
@@ -39,6 +40,15 @@ class TopicSource:
         if not found or not tables:
             return None
         return self._extraction(queue, found, held, (work, notes))
+
+    def replay(self, aside: Aside, held: Held, work: Path) -> Extraction:
+        """Messages that were refused, against the schema of now; one whose id the log has by now is a duplicate."""
+        from catchwater.adapters.sources import queued
+        from catchwater.adapters.sources.replayed import messages_of
+
+        found, parts = messages_of(aside)
+        made = queued.extraction(self._name, self._spec, self._settings, found, (held, work, {}))
+        return replace(made, refused=(*parts, *made.refused))
 
     def _extraction(
         self, queue: EmbeddedTopic, found: list[Message], held: Held, way: tuple[Path, tuple[str, ...]]

@@ -25,14 +25,21 @@ class DuckdbWarehouse:
     """`.catchwater/warehouse/{left,right}.duckdb` and `current.json`, which names the one that readers have.
 
     `patience` is how long a load waits for readers of the other file, in seconds; `memory` limits the instance that
-    loads, and the one that reads.
+    reads, and `loading` the one that loads: what doesn't fit is spilled, so that the process stays under 512 MB.
     """
 
     def __init__(
-        self, name: str, spec: object, settings: Settings, *, patience: float = 30.0, memory: str = "512MB"
+        self,
+        name: str,
+        spec: object,
+        settings: Settings,
+        *,
+        patience: float = 30.0,
+        memory: str = "512MB",
+        loading: str = "256MB",
     ) -> None:
         self.name, self.spec = name, spec
-        self.patience, self.memory = patience, memory
+        self.patience, self.memory, self.loading = patience, memory, loading
         self.folder = settings.state / "warehouse"
 
     @property
@@ -67,6 +74,8 @@ class DuckdbWarehouse:
             now = pointer.read(self.folder)
             back = next(file for file in FILES if now is None or file != now.file)
             shared.await_drained(back, self.patience)
+            if now is not None:
+                files.begin_with(self.folder / now.file, self.folder / back)
             con, notes = self._open(back)
             try:
                 session = DuckdbSession(con, notes)
@@ -93,7 +102,7 @@ class DuckdbWarehouse:
         notes: list[str] = []
         while True:
             try:
-                con = files.attach(path, self.memory, write=True)
+                con = files.attach(path, self.loading, write=True)
                 if files.is_whole(con, path):
                     ddl.setup(con)
                     return con, notes

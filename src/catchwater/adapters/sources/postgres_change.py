@@ -1,0 +1,71 @@
+"""What changed in a table, at the cost of what changed; nothing here compares the whole of it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from catchwater.adapters.sources.postgres_difference import Table
+from catchwater.adapters.sources.postgres_position import Sum
+from catchwater.adapters.sources.postgres_reading import number, scan
+from catchwater.adapters.sources.postgres_select import as_array, pairs_sum
+from catchwater.ports import Held
+from catchwater.project import names
+
+SLICE = 5_000
+MOST_PAIRS = 200_000
+
+
+class Change:
+    """The rows that may be new of one table, and the count and checksum that it must have with them.
+
+    The sum of what is held, less what it holds under the keys of these rows, plus these rows, is the sum of the server
+    exactly when nothing else differs: 64 bits per row, added without an order."""
+
+    def __init__(self, table: Table, held: Held, before: Sum) -> None:
+        self.table, self.held, self.before = table, held, before
+        self.con = table.con
+        self.staged: list[Path] = []
+
+    def explains(self, candidates: Sequence[str], now: Sum) -> bool:
+        """Whether one of these conditions, each wider than the one before, gives all that is new; its rows are staged
+        then, and those of the last one otherwise."""
+        self.table.hold(self.held)
+        return any(self._explains(condition, now) for condition in candidates)
+
+    def keep(self) -> None:
+        """The staged rows that aren't held go into the batch."""
+        table = self.table
+        table.keep(f"SELECT {table.shape} FROM {scan(self.staged)} AS f ANTI JOIN old ON {table.same('f', 'old')}")
+
+    def _explains(self, condition: str, now: Sum) -> bool:
+        for path in self.staged:
+            path.unlink()
+        self.staged = self.table.fetch(condition, hashed=True)
+        news = self.table.count(scan(self.staged))
+        if not 0 < news <= MOST_PAIRS:
+            return False
+        old = self._old()
+        if self.before.count - old + news != now.count:
+            return False
+        added = number(self.con, f"SELECT COALESCE(sum(_sum), 0) FROM {scan(self.staged)}")
+        return int(self.before.checksum) - self._sum() + added == int(now.checksum)
+
+    def _old(self) -> int:
+        """`old`: the (key, version) held under the keys of the staged rows, numbered."""
+        table = self.table
+        key = ", ".join(f"held.{names.quote(name)}" for name in table.key)
+        on = " AND ".join(f"held.{names.quote(name)} = f.{names.quote(name)}" for name in table.key)
+        self.con.execute(
+            f"CREATE OR REPLACE TEMP TABLE old AS SELECT {key}, held._version::BIGINT AS _version FROM held "
+            f"SEMI JOIN {scan(self.staged)} AS f ON {on}"
+        )
+        return table.count("old")
+
+    def _sum(self) -> int:
+        """The sum of the pairs in `old`, as Postgres itself hashes them."""
+        fields = self.table.key_fields
+        arrays = [as_array(field, names.quote(field.name)) for field in fields]
+        arrays.append("'{' || string_agg(_version::VARCHAR, ',') || '}'")
+        slices = self.con.execute(
+            f"SELECT {', '.join(arrays)} FROM (FROM old SELECT *, rowid // {SLICE} AS slice) GROUP BY slice"
+        ).fetchall()
+        return sum(int(self.table.session.rows(pairs_sum(fields, texts))[0][0]) for texts in slices)
