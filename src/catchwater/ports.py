@@ -217,6 +217,35 @@ class Comparable(Source, Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Survey:
+    """What a database has for its user: the `tables` that can be read, `named` as the project file names them, and of
+    each other one why not and what would help."""
+
+    tables: tuple[TableSchema, ...]
+    named: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class Surveyed(Source, Protocol):
+    """A source from which a project can be begun, even where a part of it can't be read."""
+
+    def survey(self) -> Survey:
+        """Raises SourceUnreachable, SecretMissing."""
+        ...
+
+
+@runtime_checkable
+class Advising(Source, Protocol):
+    """A source that knows beforehand what its reading costs."""
+
+    def advice(self, every: float | None) -> tuple[str, ...]:
+        """For people, when it is read every `every` seconds (None: by no schedule): what is left out and why, what
+        would cost less. Raises as describe."""
+        ...
+
+
 @runtime_checkable
 class Rewinding(Source, Protocol):
     """A source that can read again what it has delivered."""
@@ -300,6 +329,14 @@ class Version:
     number: int
     cut: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     models: Mapping[str, str] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Beside(Protocol):
+    """A session that writes beside what readers have, which is `front` for as long as the session lasts."""
+
+    @property
+    def front(self) -> Version | None: ...
 
 
 class Warehouse(Protocol):

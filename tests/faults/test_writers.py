@@ -23,7 +23,7 @@ def capture_under_writers(db: Database, tmp_path: Path, seconds: float) -> None:
     assert found.ours == NOTHING, seed
     assert all(rows > 0 for rows in same(lake).values()), seed
     assert found.torn == [], seed
-    assert found.notes == (), seed
+    assert found.warnings == (), seed
     assert found.captures > 3
     assert found.usual["missing"] + found.usual["stale"] > 0, "the broken way lost nothing: this run proves nothing"
 

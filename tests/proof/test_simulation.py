@@ -15,15 +15,15 @@ from tests.support.simulation_world import MODELS, Running, World, machine, run_
 ROUNDS = 3
 
 
-def one_seed(folder: Path, seed: int, broken: str = "") -> World:
+def one_seed(folder: Path, seed: int, broken: str = "", name: str = "", rate: float | None = None) -> World:
     """Two or three processes by turns, under faults, then one in calm; raises Wrong."""
     chance = random.Random(seed)
-    world = World(folder, chance.choice(sorted(MODELS)), chance, broken)
+    world = World(folder, name or chance.choice(sorted(MODELS)), chance, broken)
     world.look = lambda con, markers: look(world, con, markers)
-    faults = Chance(chance, chance.choice([0, 0.005, 0.02, 0.05]))
+    faults = Chance(chance, chance.choice([0, 0.005, 0.02, 0.05]) if rate is None else rate)
     seen: dict[str, int] = {}
     reader = world.process(Calm())
-    with machine():
+    with machine(broken):
         for _ in range(ROUNDS):
             turns(world, chance, faults, lambda: read(world, reader, seen))
         calm = world.process(Calm(), timedelta(hours=chance.choice([-1, 0, 1])))

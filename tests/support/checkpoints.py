@@ -1,7 +1,7 @@
 """Random logs of a table, what they hold told row by row in Python, and checkpoints made of them."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import duckdb
 from catchwater.adapters.stores.local import LocalStore
 from catchwater.lake.checkpoint import rolled_up
 from catchwater.lake.log import Log
-from catchwater.lake.manifest import Manifest, TableBatch
+from catchwater.lake.manifest import Checkpoint, Manifest, TableBatch
 from catchwater.project.names import literal
 from catchwater.project.tables import Column
 from tests.support.lake import FixedClock, draft
@@ -49,6 +49,7 @@ class RandomLog:
     versions: dict[int, Version] = field(default_factory=dict)
     shape: int = 0
     head: Manifest | None = None
+    rolled: Checkpoint | None = None
 
     def __post_init__(self) -> None:
         self.store = LocalStore(self.folder / "lake")
@@ -72,7 +73,6 @@ class RandomLog:
     def batch(self, rows: int = 6, *, again: bool = False, roll: bool = False) -> Manifest:
         """One batch of random changes; `again`: every current row is read again as a revision; `roll`: a checkpoint of
         what was there before goes with it."""
-        seq = (self.head.seq if self.head else 0) + 1
         found: list[tuple[Version, int | None]] = []
         if again:
             self.shape = (self.shape + 1) % len(self.shapes)
@@ -82,12 +82,20 @@ class RandomLog:
                     found.append((replace(one, values=values, version=one.version if not self.keyed else "9"), one.id))
         for _ in range(self.random.randrange(rows + 1)):
             found.append((self._change({self._key(one) for one, _ in found}), None))
-        found = [(one, rev) for one, rev in found if one.k >= 0]
+        return self._commit([(one, rev) for one, rev in found if one.k >= 0], roll=roll)
+
+    def insert(self, keys: Iterable[int], *, roll: bool = False) -> Manifest:
+        """One batch of new rows."""
+        values = {column.name: self._value(column) for column in self.columns}
+        return self._commit([(Version(0, k, dict(values), "upsert", 1, "1"), None) for k in keys], roll=roll)
+
+    def _commit(self, found: Sequence[tuple[Version, int | None]], *, roll: bool) -> Manifest:
+        seq = (self.head.seq if self.head else 0) + 1
         for place, (one, rev) in enumerate(found):
             one.id = rev if rev is not None else (seq << 24) + place
             one.values = {column.name: one.values.get(column.name) for column in self.columns}
             self.versions[one.id] = one
-        checkpoint = None
+        checkpoint = self.rolled
         if roll and self.head:
             checkpoint = rolled_up(self.log, self.log.span(self.head.seq), connect)
         self.head = self.log.commit(replace(draft(tables={"t": self._batch(found)}), checkpoint=checkpoint), self.head)

@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import duckdb
-
 from catchwater.lake.log import Log
 from catchwater.lake.manifest import Draft, TableBatch
 from catchwater.lake.read import create_state
-from catchwater.plan.plan import Model, Plan
+from catchwater.plan.plan import Model
 from catchwater.project.names import literal, quote
 from catchwater.project.tables import TableSchema
 from catchwater.stages.inputs import held_columns, since_reset
@@ -33,7 +31,11 @@ TABLES = {
     ],
     "o": [table("e", {"id": "INTEGER", "txt": "VARCHAR"}, ["id"])],
 }
-DOMAINS: dict[str, Sequence[Any]] = {"INTEGER": INTEGERS, "VARCHAR": TEXTS, "DOUBLE": (None, 0.0, -0.0, float("nan"), 1.5)}
+DOMAINS: dict[str, Sequence[Any]] = {
+    "INTEGER": INTEGERS,
+    "VARCHAR": TEXTS,
+    "DOUBLE": (None, 0.0, -0.0, float("nan"), 1.5),
+}
 MODELS = {
     "ma": ("key: [id]", "SELECT x AS id, upper(name) AS nm, n FROM s.a WHERE n IS NOT NULL"),
     "tot": ("key: [y]", "SELECT y, count(*) AS n, sum(v) AS v FROM s.b GROUP BY y"),
@@ -66,12 +68,12 @@ class Shape:
     sql: str
 
 
-def shape(chance: random.Random) -> Shape:
-    """A model that may be incremental."""
+def shape(chance: random.Random, only: str = "") -> Shape:
+    """A model that may be incremental; `only` is the one join that it is to have, with what that needs."""
     driving = chance.choice(list(DRIVING))
     history = chance.random() < 0.4
     names: list[str] = []
-    for name in chance.sample(list(JOINS), chance.randint(0, 3)):
+    for name in [only] if only else chance.sample(list(JOINS), chance.randint(0, 3)):
         needed = JOINS[name][2]
         names += [one for one in (needed, name) if one and one not in names]
     items = [f"m.{key}" for key in DRIVING[driving]] + (["m._id AS r", "m._seq AS s"] if history else [])
@@ -110,11 +112,13 @@ class History:
     def __post_init__(self) -> None:
         self.bench = Bench(self.folder, TABLES)
         for name, (head, sql) in MODELS.items():
-            self.bench.write(name, sql, head)
+            if any(f" {name} ON" in one.sql for one in self.shapes):
+                self.bench.write(name, sql, head)
         for number, one in enumerate(self.shapes):
             self.bench.write(f"m{number}", one.sql, one.head)
         self.plan = self.bench.plan()
         self.logs = {name: Log(self.bench.ports.stores["ingestion"], f"ingestion/{name}") for name in TABLES}
+        self.con = self.bench.engine.connect()
 
     def wakes(self, count: int) -> Iterator[list[str]]:
         """What differs after each wake; the first has every table."""
@@ -137,14 +141,13 @@ class History:
         return found
 
     def differences(self, model: Model) -> list[str]:
-        stores = self.bench.ports.stores
+        con, stores = self.con, self.bench.ports.stores
         log = Log(stores["processed"], f"processed/{model.name}").batches(None)
-        with self.bench.engine.connect() as con:
-            create_whole(con, self.plan, stores, model, offsets(log[-1], stores), "whole")
-            columns = held_columns(model)
-            create_state(con, "state", stores["processed"], since_reset(log), model.name, columns, model.key)
-            text = ", ".join(f"{quote(column.name)}::VARCHAR" for column in columns)
-            new, held = (con.execute(f"SELECT {text} FROM {name} ORDER BY ALL").fetchall() for name in ("whole", "state"))
+        create_whole(con, self.plan, stores, model, offsets(log[-1], stores), "whole")
+        columns = held_columns(model)
+        create_state(con, "state", stores["processed"], since_reset(log), model.name, columns, model.key)
+        text = ", ".join(f"{quote(column.name)}::VARCHAR" for column in columns)
+        new, held = (con.execute(f"SELECT {text} FROM {name} ORDER BY ALL").fetchall() for name in ("whole", "state"))
         count = log[-1].tables[model.name].count
         if new == held and count == len(new):
             return []
@@ -166,7 +169,7 @@ class History:
         revise = bool(held) and self.chance.random() < 0.15
         written: dict[Row, tuple[Row, str, int | None]] = {}
         if revise:  # a column was added: what stands there is read again
-            for key, (row, version) in held.items():
+            for key, (_, version) in held.items():
                 if self.chance.random() < 0.8:
                     written[key] = (self._values(schema, key), "upsert", version)
         for _ in range(changes):
@@ -200,16 +203,16 @@ class History:
         path = self.folder / f"{uuid4().hex}.parquet"
         fields = [f"{quote(c.name)} {c.type}" for c in schema.columns]
         fields += ["_op VARCHAR", "_at TIMESTAMPTZ", "_version VARCHAR", "_exact MAP(VARCHAR, VARCHAR)"]
-        with duckdb.connect() as con:
-            con.execute(f"CREATE TABLE given ({', '.join([*fields, *(['_rev BIGINT'] if revise else [])])})")
-            for row, op, version in rows:
-                given = [*row, op, f"2026-11-21 00:{seq % 60:02d}:00+00", None, None, *([version] if revise else [])]
-                con.execute(f"INSERT INTO given VALUES ({', '.join('?' * len(given))})", given)
-            con.execute(f"COPY given TO {literal(str(path))}")
+        self.con.execute(
+            f"CREATE OR REPLACE TEMP TABLE given ({', '.join([*fields, *(['_rev BIGINT'] if revise else [])])})"
+        )
+        given = [
+            [*row, op, f"2026-11-21 00:{seq % 60:02d}:00+00", None, None, *([version] if revise else [])]
+            for row, op, version in rows
+        ]
+        if given:
+            self.con.executemany(f"INSERT INTO given VALUES ({', '.join('?' * len(given[0]))})", given)
+        self.con.execute(f"COPY given TO {literal(str(path))}")
         file = log.stage(path, len(rows))
         revised = sum(version is not None for _, _, version in rows)
         return TableBatch(schema.columns, schema.key, len(rows), (file,), revised=revised)
-
-
-def plan_of(history: History) -> Plan:
-    return history.plan

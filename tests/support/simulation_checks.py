@@ -162,7 +162,7 @@ def _one_cut(truth: Truth, models: Sequence[Model], reading: Any) -> None:
     spans = {}
     for source in truth.world.plan.sources:
         batches = truth.batches(f"ingestion/{source.name}")
-        spans[source.name] = [manifest.seq for manifest in batches if manifest.complete]
+        spans[source.name] = [0, *(manifest.seq for manifest in batches if manifest.complete)]
     for chosen in product(*spans.values()):
         offsets = dict(zip(spans, chosen, strict=True))
         if all(seen[name] == truth.expected(name, offsets) for name in seen):

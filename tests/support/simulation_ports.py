@@ -103,10 +103,11 @@ class BucketStore:
 
 
 class _Connection:
-    """A DuckDB connection whose statements are calls that can fail."""
+    """A DuckDB connection whose statements are calls that can fail; `apart` is broken: markers follow the commit."""
 
-    def __init__(self, con: Any, process: Process) -> None:
-        self._con, self._process = con, process
+    def __init__(self, con: Any, process: Process, apart: bool = False) -> None:
+        self._con, self._process, self._apart = con, process, apart
+        self._late: list[tuple[Any, ...]] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._con, name)
@@ -116,10 +117,21 @@ class _Connection:
             return self._con.execute(sql, *parameters)
 
         text = sql.strip()
+        if self._apart and "_markers VALUES" in text:
+            self._late.append((sql, *parameters))
+            return None
+        if self._apart and text == "COMMIT":
+            return self._process.call("sql", text, lambda: self._commit_apart(run), effect=True)
         if not text.startswith(_ACTS) or " TEMP " in text or "temp.main" in text[:40]:
             return run()
         failing = None if text.startswith(("COMMIT", "USE")) else _full
         return self._process.call("sql", text[:60], run, failing, effect=True)
+
+    def _commit_apart(self, commit: Callable[[], Any]) -> None:
+        commit()
+        late, self._late = self._late, []
+        for sql, *parameters in late:
+            self._process.call("sql", "the marker", lambda s=sql, p=parameters: self._con.execute(s, *p), effect=True)
 
 
 class _Shared:
@@ -194,6 +206,10 @@ class _Session:
     def _ask(self, what: str, act: Callable[[], Any]) -> Any:
         return self._process.call("warehouse", what, act)
 
+    @property
+    def front(self) -> Version | None:
+        return self._session.front  # type: ignore[attr-defined]
+
     def markers(self) -> dict[str, tuple[int, str]]:
         return self._ask("markers", self._session.markers)
 
@@ -257,7 +273,7 @@ def forget_houses(memory: dict[Any, Any] | None = None) -> None:
 
 
 @contextmanager
-def faulty_warehouse() -> Iterator[None]:
+def faulty_warehouse(apart: bool = False) -> Iterator[None]:
     """Statements of a load and the move of the pointer are calls; no two processes share a House."""
     attach, place = files.attach, Staged.place
 
@@ -268,7 +284,7 @@ def faulty_warehouse() -> Iterator[None]:
             con = attach(path, memory, write=write, **more)
         finally:
             _own.reset(token)
-        return _Connection(con, process) if write and process else con
+        return _Connection(con, process, apart) if write and process else con
 
     def placed(staged: Staged) -> None:
         process = current()

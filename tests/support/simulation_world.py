@@ -20,6 +20,7 @@ from catchwater.stages.load import load
 from catchwater.stages.outcome import Outcome
 from catchwater.stages.process import process as process_stage
 from tests.support.simulation import Clock, Decide, Moment, Process, Wrong, simulated
+from tests.support.simulation_broken import broken
 from tests.support.simulation_database import TABLES, Database, SimulatedSource
 from tests.support.simulation_ports import Bucket, BucketStore, SimulatedWarehouse, faulty_warehouse, forget_houses, one_instance
 from tests.support.simulation_queue import EVENTS, Queue, SimulatedQueue
@@ -177,9 +178,9 @@ class Running:
 
 
 @contextmanager
-def machine() -> Iterator[None]:
-    """Everything that a simulation replaces, for the time of a block."""
-    with simulated(), faulty_warehouse(), one_instance():
+def machine(wrong: str = "") -> Iterator[None]:
+    """Everything that a simulation replaces, for the time of a block; `wrong` is one of BROKEN."""
+    with simulated(), faulty_warehouse(apart=wrong == "apart"), one_instance(), broken(wrong):
         yield
 
 

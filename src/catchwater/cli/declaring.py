@@ -31,17 +31,17 @@ def init(
 ) -> None:
     """Write a project that runs, from a database: its source, and a model per table."""
     from catchwater.runtimes.init import init as write
-    from catchwater.runtimes.planning import describe_url
 
     named = _ask(name, "Name of the project", "NAME")
     asked = _ask(url, "URL of the database", "--url")
     target = folder or Path(named)
-    written = write(named, asked, target, lambda: describe_url(named, asked, target))
+    written, left_out = write(named, asked, target)
     if as_json:
-        emit({"project": named, "folder": str(target), "files": [str(path) for path in written]})
+        emit({"project": named, "folder": str(target), "files": [str(path) for path in written], "left_out": left_out})
         return
     models = sum(path.suffix == ".sql" for path in written)
     typer.echo(f"{target}: {models} models, and the URL in a .env that git ignores")
+    _advised([f"left out: {said}" for said in left_out])
     typer.echo(f"next: catchwater run {target}")
 
 
@@ -54,6 +54,7 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Read everything, reach the sources, and say all that is wrong at once."""
+    from catchwater.runtimes.advice import advice
     from catchwater.runtimes.planning import open_project, plan_project
     from catchwater.runtimes.tables import FOLDER, save
 
@@ -65,6 +66,7 @@ def check(
     tables = sum(len(source.tables) for source in plan.sources)
     databases = [source for source in plan.sources if source.kind == "postgres"] if keep else []
     written = [f"{FOLDER}/{one.name}.json" for one in databases if save(project, one.name, one.tables)]
+    advised = advice(wiring, plan)
     if as_json:
         emit(
             {
@@ -73,12 +75,19 @@ def check(
                 "tables": tables,
                 "models": len(plan.models),
                 "saved": written,
+                "advice": advised,
             }
         )
         return
     typer.echo(f"{plan.project}: {len(plan.sources)} sources, {tables} tables, {len(plan.models)} models: well")
+    _advised(advised)
     for name in written:
         typer.echo(f"saved {name}: commit it, clouds are compiled from it")
+
+
+def _advised(found: "list[str]") -> None:
+    for said in found:
+        typer.echo(f"{typer.style('note', fg='cyan')}: {said}")
 
 
 def plan(
@@ -98,6 +107,7 @@ def plan(
     """
     from catchwater.plan import explain
     from catchwater.plan.diagram import svg
+    from catchwater.runtimes.advice import advice
     from catchwater.runtimes.planning import before as plan_before
     from catchwater.runtimes.planning import open_project, plan_project
 
@@ -113,8 +123,9 @@ def plan(
     old, said = plan_before(wiring, against)
     shown = None if whole else old
     infra = _infra(shown, planned.plan, project)
+    advised = advice(wiring, planned.plan)
     if as_json:
-        emit(explain.as_dict(shown, planned.plan, infra))
+        emit(explain.as_dict(shown, planned.plan, infra) | {"advice": advised})
         return
     for name, error in planned.unreachable.items():
         typer.echo(
@@ -123,6 +134,7 @@ def plan(
     typer.echo(f"{planned.plan.project} in {env}, against: {said}")
     typer.echo("\n".join(explain.summary(planned.plan)))
     typer.echo("\n".join([*explain.lines(shown, planned.plan, infra), *explain.bounds(planned.plan)]))
+    _advised(advised)
 
 
 def _infra(old: "Plan | None", new: "Plan", project: Path) -> "list[Change]":

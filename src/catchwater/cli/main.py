@@ -51,28 +51,37 @@ def _run() -> int:
     try:
         code = app(standalone_mode=False)
         sys.stdout.flush()
-    except CatchwaterError as error:
+    except Exception as error:
+        return ended(error)
+    return code if isinstance(code, int) else 0
+
+
+def ended(error: BaseException) -> int:
+    """Tell how a command ended that didn't come through; the exit code."""
+    if isinstance(error, CatchwaterError):
         _tell(error)
         return error.exit_code
-    except Misuse as error:
+    if isinstance(error, Misuse):
         return _misused(error)
-    except typer.Abort:
+    if isinstance(error, typer.Abort | KeyboardInterrupt):
         typer.echo("stopped", err=True)
         return 130
-    except BrokenPipeError:
+    if isinstance(error, BrokenPipeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except OSError as error:
+    if isinstance(error, OSError):
         where = str(error.filename or "")
         _tell(CatchwaterError(f"the system refuses: {error.strerror or error}", where=where))
         return 1
-    except Exception as fault:
-        if os.environ.get("CATCHWATER_DEBUG"):
-            traceback.print_exc()
-        _say({"error": type(fault).__name__, "message": str(fault)}, f"a fault in Catchwater itself: {fault!r}")
-        typer.echo("  next: CATCHWATER_DEBUG=1 shows where; please report it", err=True)
-        return 1
-    return code if isinstance(code, int) else 0
+    return _fault(error)
+
+
+def _fault(fault: BaseException) -> int:
+    if os.environ.get("CATCHWATER_DEBUG"):
+        traceback.print_exception(fault)
+    _say({"error": type(fault).__name__, "message": str(fault)}, f"a fault in Catchwater itself: {fault!r}")
+    typer.echo("  next: CATCHWATER_DEBUG=1 shows where; please report it", err=True)
+    return 1
 
 
 def _misused(error: Any) -> int:

@@ -1,7 +1,6 @@
 """Progress in a terminal: what is being done, while it is done, and a line for every step that did something."""
 
-import typer
-from rich.console import Console
+import sys
 
 from catchwater.cli import show
 from catchwater.plan.plan import Step
@@ -9,12 +8,21 @@ from catchwater.runtimes.local import Progress
 from catchwater.stages.outcome import Outcome
 
 
+def say(text: str) -> None:
+    """One or more lines to standard output, at once."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
 class Terminal(Progress):
     """Lines go to standard output; the moving line to standard error, and only where that is a terminal."""
 
     def __init__(self) -> None:
-        console = Console(stderr=True)
-        self._status = console.status("") if console.is_terminal else None
+        self._status = None
+        if sys.stderr.isatty():
+            from rich.console import Console
+
+            self._status = Console(stderr=True).status("")
 
     def begun(self, step: Step) -> None:
         if self._status:
@@ -25,4 +33,4 @@ class Terminal(Progress):
         if self._status:
             self._status.stop()
         if outcome.moved or outcome.failed:
-            typer.echo(show.outcome(outcome))
+            say(show.outcome(outcome))

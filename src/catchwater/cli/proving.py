@@ -35,20 +35,26 @@ def verify(
     env: Env = "local",
     source: Annotated[list[str] | None, typer.Option("--source", help="Only this source; may be repeated.")] = None,
     model: Annotated[list[str] | None, typer.Option("--model", help="Only this model; may be repeated.")] = None,
+    drop: Annotated[
+        bool, typer.Option("--drop-checkpoints", help="First let go of what was rolled, and read every batch again.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Prove it: every file and chain, every row against its source, its model in full, and the warehouse.
 
-    Reads everything and changes nothing; exit 1 when anything is wrong, with what to do about it.
+    Changes nothing (but with --drop-checkpoints); exit 1 when anything is wrong, with what to do about it.
     """
     from catchwater.cli import proofs
     from catchwater.runtimes.opened import open_applied
-    from catchwater.runtimes.verify import Only
+    from catchwater.runtimes.verify import Only, drop_checkpoints
     from catchwater.runtimes.verify import verify as check
 
     wiring, plan = open_applied(project, env)
+    only = Only(tuple(source or ()), tuple(model or ()))
+    if drop:
+        drop_checkpoints(plan, wiring, only)
     with _telling() as tell:
-        found = check(plan, wiring, Only(tuple(source or ()), tuple(model or ())), tell)
+        found = check(plan, wiring, only, tell)
     emit(found) if as_json else typer.echo(proofs.verified(found))
     raise typer.Exit(1 if found["problems"] else 0)
 

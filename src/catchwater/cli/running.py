@@ -34,41 +34,9 @@ def _runtime(wiring: "Wiring", quiet: bool) -> "Runtime":
 
 def run(project: ProjectFolder = Path(), env: Env = "local", as_json: Json = False) -> None:
     """Every stage until nothing is left to do, then exit (3: partly done, and it says what)."""
-    from catchwater.cli import show
-    from catchwater.runtimes.planning import open_project
+    from catchwater.cli.once import Asked, once
 
-    wiring = open_project(project, env)
-    runtime = _runtime(wiring, as_json)
-    report = runtime.run()
-    wiring.close()
-    if as_json:
-        emit(report.as_dict())
-    else:
-        _after(runtime, report.moved, show.report(report, str(project)), project)
-    raise typer.Exit(report.exit_code)
-
-
-def _after(runtime: "Runtime", moved: bool, text: str, project: Path) -> None:
-    if not moved and not text:
-        typer.echo("nothing new")
-    if text:
-        typer.echo(text)
-    models = [model for model in runtime.plan.models if model.materialized != "view"]
-    if models:
-        model = next((m for m in models if m.references), models[0])
-        name = f"{model.name}_current" if model.history else model.name
-        where = "" if str(project) == "." else f" {project}"
-        typer.echo(f"next: catchwater query {_from(name)}{where}  ·  catchwater up{where}")
-
-
-def _from(name: str) -> str:
-    """A query to try, as a shell takes it; a name that SQL keeps for itself is quoted."""
-    from catchwater.project import names
-    from catchwater.runtimes.init import reserved
-
-    if names.is_plain(name) and name not in reserved():
-        return f'"from {name} limit 5"'
-    return f"'from {names.quote(name)} limit 5'"
+    raise typer.Exit(once(Asked(project, env, as_json)))
 
 
 def up(project: ProjectFolder = Path(), env: Env = "local", host: Host = "127.0.0.1", port: Port = 8484) -> None:

@@ -2,19 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from catchwater.errors import CatchwaterError, Corrupt, LakeError
 from catchwater.lake.files import verify_rolled
-from catchwater.lake.log import Log
-from catchwater.lake.manifest import Checkpoint, Manifest, Rolled
+from catchwater.lake.log import Log, stamp
+from catchwater.lake.manifest import Checkpoint, Draft, Manifest, Rolled
 from catchwater.lake.read import create_history, create_rows, create_state
-from catchwater.lake.rolling import Rolling
 from catchwater.lake.span import Span, since_reset
 from catchwater.lake.versions import HISTORY_COLUMNS, KEYLESS_COLUMNS
-from catchwater.ports import Store
+from catchwater.ports import Engine, Store
 from catchwater.project.names import quote
 from catchwater.project.tables import Column
 
@@ -28,7 +28,7 @@ NONE = Checkpoint(0, "", {})
 Connect = Callable[[], "duckdb.DuckDBPyConnection"]
 
 
-def roll(log: Log, head: Manifest | None, connect: Connect) -> tuple[Checkpoint | None, tuple[str, ...]]:
+def roll(log: Log, head: Manifest | None, engine: Engine) -> tuple[Checkpoint | None, tuple[str, ...]]:
     """The checkpoint for the batch that is to follow `head`, when it is time for one, and notes for people.
 
     It is time after 64 batches or more, when a quarter as many rows came as stood at the last checkpoint, or when
@@ -44,7 +44,7 @@ def roll(log: Log, head: Manifest | None, connect: Connect) -> tuple[Checkpoint 
     try:
         batches = since_reset(log.span(head.seq))
         span = batches if isinstance(batches, Span) else Span(batches)
-        return (rolled_up(log, span, connect) if due(span) else None), ()
+        return (rolled_up(log, span, engine.connect) if due(span) else None), ()
     except (CatchwaterError, duckdb.Error, OSError) as error:
         return None, (f"{log.name} isn't rolled up to batch {head.seq}: {error}",)
 
@@ -61,6 +61,8 @@ def due(span: Span) -> bool:
 
 def rolled_up(log: Log, span: Span, connect: Connect) -> Checkpoint:
     """Everything up to the span's last batch, written and staged; it holds once a manifest names it."""
+    from catchwater.lake.rolling import Rolling
+
     head = span[-1]
     con = connect()
     try:
@@ -70,6 +72,27 @@ def rolled_up(log: Log, span: Span, connect: Connect) -> Checkpoint:
     finally:
         con.close()
     return Checkpoint(head.seq, head.hash, tables)
+
+
+def drop_checkpoint(log: Log, run: str, version: str) -> Manifest | None:
+    """Commit a batch that says nothing but that the log has no checkpoint: readers go by the original batches until one
+    is made of these again. None where there is nothing to drop. Raises as `Log.commit`."""
+    head = log.head()
+    if head is None or head.checkpoint is None or not head.checkpoint.seq:
+        return None
+    draft = Draft(
+        stage=head.stage,
+        version=version,
+        run=run,
+        started=stamp(datetime.now(UTC)),
+        inputs=head.inputs,
+        position={name: value for name, value in head.position.items() if name != "reset"},
+        part=head.part,
+        complete=head.complete,
+        tables={name: replace(table, rows=0, files=(), revised=0) for name, table in head.tables.items()},
+        checkpoint=NONE,
+    )
+    return log.commit(draft, head)
 
 
 def verify_checkpoint(store: Store, log: Log, connect: Connect | None = None) -> list[Corrupt]:

@@ -76,8 +76,7 @@ def _keyed(
     new, held = (quote(name) for name in pair)
     fields = ", ".join(f"n.{quote(name)}" for name in columns)
     match = " AND ".join(f"n.{quote(name)} = h.{quote(name)}" for name in key)
-    rest = [name for name in columns if name not in key]
-    differs = " OR ".join(f"n.{quote(name)} IS DISTINCT FROM h.{quote(name)}" for name in rest) or "false"
+    differs = " OR ".join(_differences(con, pair[0], columns, key)) or "false"
     upserts, removed = quote(f"{into}_upserts"), quote(f"{into}_removed")
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE {removed} AS SELECT {fields} FROM {held} AS n ANTI JOIN {new} AS h ON {match}"
@@ -92,6 +91,27 @@ def _keyed(
     total = _count(con, f"SELECT count(*) FROM {upserts}")
     added = _count(con, f"SELECT count(*) FROM {new}") - kept
     return Counts(added=added, changed=total - added, removed=gone)
+
+
+def _differences(
+    con: "duckdb.DuckDBPyConnection", relation: str, columns: Sequence[str], key: Sequence[str]
+) -> Iterator[str]:
+    """Conditions of which one is true when a row of `n` isn't bit by bit that of `h` with its key: 0.0 and -0.0, or
+    a month and thirty days, are equal to DuckDB."""
+    types = _types(con, relation)
+    for name in columns:
+        kind, new, held = types[name.lower()], f"n.{quote(name)}", f"h.{quote(name)}"
+        if name not in key:
+            yield f"{new} IS DISTINCT FROM {held}"
+        if kind in ("FLOAT", "DOUBLE"):
+            yield f"({new} = 0 AND signbit({new}) <> signbit({held}))"
+        elif any(word in kind for word in ("FLOAT", "DOUBLE", "INTERVAL")):
+            yield f"{new}::VARCHAR IS DISTINCT FROM {held}::VARCHAR"
+
+
+def _types(con: "duckdb.DuckDBPyConnection", relation: str) -> dict[str, str]:
+    described = con.execute(f"SELECT lower(column_name), column_type FROM (DESCRIBE {quote(relation)})").fetchall()
+    return dict(described)
 
 
 def _keyless(con: "duckdb.DuckDBPyConnection", pair: tuple[str, str], columns: Sequence[str], into: str) -> Counts:
@@ -121,8 +141,7 @@ def _keyless(con: "duckdb.DuckDBPyConnection", pair: tuple[str, str], columns: S
 def row_hash(con: "duckdb.DuckDBPyConnection", relation: str, columns: Sequence[str]) -> str:
     """An expression that gives 32 hexadecimal digits of the SHA-256 of a row's values, written so that different
     rows have different texts. The session's time zone must be UTC."""
-    described = con.execute(f"SELECT lower(column_name), column_type FROM (DESCRIBE {quote(relation)})").fetchall()
-    types = dict(described)
+    types = _types(con, relation)
     parts = [_text(quote(name), types[name.lower()]) for name in columns]
     return f"left(sha256(concat_ws(',', {', '.join(parts)})), 32)"
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from catchwater.errors import AlreadyExists, ChainBroken, Corrupt, LakeError, LostRace, NotFound, Uncertain
-from catchwater.lake.manifest import Draft, File, Manifest, Ref, check, parse
+from catchwater.lake.manifest import Checkpoint, Draft, File, Manifest, Ref, check, committed_files, parse, rolled_files
 from catchwater.lake.span import Span
 from catchwater.ports import Clock, Store
 
@@ -81,17 +81,23 @@ class Log:
             return self._chain(after, end, final=upto is None)
 
     def span(self, upto: int | None = None) -> Span:
-        """The log up to a batch (None: the head) as readers take it: from the newest checkpoint that this batch names.
+        """The log up to a batch (None: the head) as readers take it: from the checkpoint that this batch names, where
+        that is still the log's newest.
 
         Raises ChainBroken when the batch that the checkpoint was made of isn't the one in the log, Corrupt."""
         last = self.head() if upto is None else self.read(upto) if upto else None
         if last is None:
             return Span(())
         checkpoint = last.checkpoint
-        if checkpoint is None or not checkpoint.seq:
+        if checkpoint is None or not checkpoint.seq or not self._newest_checkpoint(checkpoint, last):
             return Span(self.batches(None, last.seq))
         made_of = Ref(self.name, checkpoint.seq, checkpoint.hash)
         return Span(self.batches(made_of, last.seq), checkpoint, lambda: self.batches(None, made_of.seq))
+
+    def _newest_checkpoint(self, checkpoint: Checkpoint, last: Manifest) -> bool:
+        """Whether the log's head has this one too: the files of those before are swept away some day."""
+        head = last if last.seq == max(self._held) else self.head(last.seq)
+        return head is not None and head.checkpoint == checkpoint
 
     def stage(self, path: Path, rows: int, row_start: int = 0, folder: str = "data") -> File:
         """Upload a local file under a random name; it belongs to no batch until one is committed that names it."""
@@ -121,7 +127,7 @@ class Log:
         if after and draft.checkpoint is None:
             manifest = replace(manifest, checkpoint=after.checkpoint)
         check(manifest)
-        self._check_age(manifest, now)
+        self._check_age(manifest, now, rolled_files(after.checkpoint) if after else ())
         try:
             data = manifest.to_bytes()
         except (TypeError, ValueError) as error:
@@ -166,16 +172,17 @@ class Log:
         if found != after.hash:
             raise self._broken(after.ref, found)
 
-    def _check_age(self, manifest: Manifest, now: datetime) -> None:
+    def _check_age(self, manifest: Manifest, now: datetime, named: Collection[File]) -> None:
+        """Files that older batches have `named` are safe from a sweep; others are not, for ever."""
         started = datetime.fromisoformat(manifest.started)
-        for table in manifest.tables.values():
-            for file in table.files:
-                if now - self._staged.get(file.path, started) > MAX_AGE:
-                    raise LakeError(
-                        f"{file.path} was staged more than three days ago and may be swept away",
-                        where=self.name,
-                        next_step="run the stage again",
-                    )
+        files = [*committed_files(manifest), *(f for f in rolled_files(manifest.checkpoint) if f not in named)]
+        for path in [file.path for file in files] + ([manifest.quarantine.path] if manifest.quarantine else []):
+            if now - self._staged.get(path, started) > MAX_AGE:
+                raise LakeError(
+                    f"{path} was staged more than three days ago and may be swept away",
+                    where=self.name,
+                    next_step="run the stage again",
+                )
 
     def _newest(self, known: int) -> int:
         low = known if known and self._exists(known) else 0

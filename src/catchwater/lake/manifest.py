@@ -212,7 +212,8 @@ def check(manifest: Manifest) -> None:
     _check_checkpoint(manifest)
     folder = manifest.log.partition("/")[2] + "/"
     quarantined = [manifest.quarantine.path] if manifest.quarantine else []
-    for path in [file.path for file in _files(manifest)] + quarantined:
+    files = [*committed_files(manifest), *rolled_files(manifest.checkpoint)]
+    for path in [file.path for file in files] + quarantined:
         if not path.startswith(folder):
             raise LakeError(f"it names a file of another log: {path}", where=manifest.log)
 
@@ -259,6 +260,6 @@ def rolled_files(checkpoint: Checkpoint | None) -> list[File]:
     return list(dict.fromkeys(file for shape in shapes for file in (*shape.current, *shape.history)))
 
 
-def _files(manifest: Manifest) -> list[File]:
-    named = [*manifest.raw, *(file for table in manifest.tables.values() for file in table.files)]
-    return [*named, *rolled_files(manifest.checkpoint)]
+def committed_files(manifest: Manifest) -> list[File]:
+    """The files of a batch, those of its checkpoint apart."""
+    return [*manifest.raw, *(file for table in manifest.tables.values() for file in table.files)]

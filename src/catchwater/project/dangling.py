@@ -87,6 +87,18 @@ def _postgres(tree: Value, folder: Path) -> Iterator[Problem]:
             yield _refuse(source, trail, "`auth: rds_iam` without a `user`", "name the database user of the token")
 
 
+def _captures(tree: Value, folder: Path) -> Iterator[Problem]:
+    """A capture is of a table that is read, written as `tables:` has it."""
+    for name, source in _sources(tree, "postgres"):
+        tables, capture = source.at("tables"), source.at("capture")
+        listed = {item.data for item in tables.items()} if tables else set()
+        for table, entry in capture.entries().items() if capture and listed else ():
+            if table not in listed:
+                said = f"{table} isn't in `tables` of {name}"
+                right = nearest(table, (str(one) for one in listed)) or "add it there"
+                yield _refuse(Value(entry.spot, table), ("sources", name, "capture", table), said, right)
+
+
 def _github(tree: Value, folder: Path) -> Iterator[Problem]:
     for name, source in _sources(tree, "github"):
         if _text(source, "from") == "webhook" and not _has(source, "secret"):
@@ -236,6 +248,7 @@ _CHECKS: tuple[Callable[[Value, Path], Iterator[Problem]], ...] = (
     _references,
     _schema_files,
     _postgres,
+    _captures,
     _github,
     _source_names,
     _warehouse,

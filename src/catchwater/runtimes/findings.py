@@ -61,3 +61,8 @@ class Verdict:
             for one in self.proven
             if one.area == area
         ]
+
+
+def rows(count: int) -> str:
+    """`1 row`, `2,000 rows`."""
+    return f"{count:,} row" if count == 1 else f"{count:,} rows"

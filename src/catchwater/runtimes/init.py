@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from catchwater.errors import SourceRefused, UseError
+from catchwater.ports import Survey, Surveyed
 from catchwater.project import names, variables
 from catchwater.project.load import FILE
 from catchwater.project.schema import Loaded, Project
@@ -30,13 +31,14 @@ class _Database:
     reserved: frozenset[str]
 
 
-Describe = Callable[[], Sequence[TableSchema]]
+Look = Callable[[], Survey]
 
 
-def init(name: str, url: str, folder: Path, describe: Describe | None = None) -> list[Path]:
-    """Writes `catchwater.yml`, `.env`, `.gitignore` and a model per table into `folder`; the files, in that order.
+def init(name: str, url: str, folder: Path, look: Look | None = None) -> tuple[list[Path], tuple[str, ...]]:
+    """Writes `catchwater.yml`, `.env`, `.gitignore` and a model per table into `folder`; the files, in that order,
+    and what is left out of the database and why.
 
-    `describe` gives the database's tables, keys and references (None: the database is asked). Raises, before
+    `look` gives the database's tables, keys and references (None: the database is asked). Raises, before
     anything is written, UseError for a name that isn't plain, a URL of more than one line, files that are there
     already and tables whose names fold to one; SourceRefused when there is no table to read.
     """
@@ -44,35 +46,37 @@ def init(name: str, url: str, folder: Path, describe: Describe | None = None) ->
     if not url.strip() or "\n" in url or "\r" in url:
         raise UseError("the URL must be one line", next_step="--url postgresql://user:password@host/database")
     _refuse_existing([path for path in (folder / FILE, folder / variables.DOTENV) if path.exists()])
-    found = describe() if describe else _ask(name, url.strip())
-    tables = sorted(found, key=lambda table: table.name)
+    found = look() if look else _ask(name, url.strip())
+    tables = sorted(found.tables, key=lambda table: table.name)
     if not tables:
-        step = "GRANT SELECT ON ALL TABLES IN SCHEMA public TO the user of the URL"
+        step = "; ".join(found.left_out[:5]) or "GRANT SELECT ON ALL TABLES IN SCHEMA public TO the user of the URL"
         raise SourceRefused(f"{name}: the database has no table that this user may read", next_step=step)
     database = _Database(name, {table.name: table for table in tables}, _model_names(tables), reserved())
     models = {folder / "models" / f"{database.models[table.name]}.sql": table for table in tables}
     _refuse_existing([path for path in models if path.exists()])
     (folder / "models").mkdir(parents=True, exist_ok=True)
-    written = [_create(folder / FILE, _project(name)), _create(folder / variables.DOTENV, _dotenv(name, url), 0o600)]
+    written = [_create(folder / FILE, _project(name, found))]
+    written.append(_create(folder / variables.DOTENV, _dotenv(name, url), 0o600))
     written.append(_ignore(folder / ".gitignore"))
     for path, table in models.items():
         written.append(_create(path, _model(database, table)))
-    return written
+    return written, found.left_out
 
 
-def _ask(name: str, url: str) -> Sequence[TableSchema]:
-    """The tables of the database, read as the project that will be written would read them."""
+def _ask(name: str, url: str) -> Survey:
+    """What the database has, read as the project that will be written would read them."""
     with tempfile.TemporaryDirectory() as folder:
-        source: Any = {"kind": "postgres", "url": f"${{{variable(name)}}}"}
+        declared: Any = {"kind": "postgres", "url": f"${{{variable(name)}}}"}
         loaded = Loaded(
             folder=Path(folder),
             environment="local",
-            project=Project(project=name, sources={name: source}),
+            project=Project(project=name, sources={name: declared}),
             variables={variable(name): url},
             lines={},
         )
         wiring = Wiring(loaded, lambda text, read: variables.resolver(loaded, read)(text))
-        return wiring.source(name).describe()
+        source = wiring.source(name)
+        return source.survey() if isinstance(source, Surveyed) else Survey(source.describe())
 
 
 def variable(name: str) -> str:
@@ -123,14 +127,14 @@ def _ignore(path: Path) -> Path:
     return path
 
 
-def _project(name: str) -> str:
-    return (
-        f"project: {name}\n"
-        "sources:\n"
-        f'  {name}: {{kind: postgres, url: "${{{variable(name)}}}", every: 10 minutes}}\n'
-        "serve:\n"
-        "  api: {tables: all}\n"
-    )
+def _project(name: str, found: Survey) -> str:
+    source = f'  {name}: {{kind: postgres, url: "${{{variable(name)}}}", every: 10 minutes}}\n'
+    if found.left_out:
+        whys = "".join(f"    # left out: {' '.join(said.split())}\n" for said in found.left_out)
+        tables = "".join(f"      - {_yaml(table)}\n" for table in found.named)
+        where = f'    kind: postgres\n    url: "${{{variable(name)}}}"\n    every: 10 minutes\n'
+        source = f"  {name}:\n{where}{whys}    tables:\n{tables}"
+    return f"project: {name}\nsources:\n{source}serve:\n  api: {{tables: all}}\n"
 
 
 def _dotenv(name: str, url: str) -> str:

@@ -119,18 +119,18 @@ class Runtime:
 
     def _all(self, run: tuple[int, str]) -> list[Outcome]:
         outcomes: list[Outcome] = []
-        broken: set[str] = set()
+        rested: set[str] = set()  # steps that failed, and sources that were read to their end
         for _ in range(PASSES):
             moved = False
-            waiting = {step.name for step in self.plan.steps} - broken
+            waiting = {step.name for step in self.plan.steps} - rested
             while (steps := self._ordered(waiting)) and not self.stopping.is_set():
-                step = steps[0]
+                step, plan = steps[0], self.plan
                 waiting.discard(step.name)
                 outcome = self._execute(step, run)
                 outcomes.append(outcome)
                 moved = moved or outcome.moved
-                if outcome.failed:
-                    broken.add(step.name)
+                if outcome.failed or (step.stage == "ingest" and not outcome.more and self.plan is plan):
+                    rested.add(step.name)
             if not moved:
                 break
         return outcomes

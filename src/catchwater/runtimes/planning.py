@@ -13,13 +13,11 @@ from catchwater.errors import CatchwaterError, LakeError, SecretMissing, SourceE
 from catchwater.plan.graph import make
 from catchwater.plan.plan import Plan, from_bytes
 from catchwater.plan.refusals import refuse
-from catchwater.ports import Settings
 from catchwater.project.load import environments, load
-from catchwater.project.schema import PostgresSource
 from catchwater.project.tables import TableSchema
 from catchwater.project.variables import resolver
 from catchwater.runtimes.tables import saved
-from catchwater.wiring import Wiring, adapter
+from catchwater.wiring import Wiring
 
 Tables = dict[str, Sequence[TableSchema]]
 _VARIABLE = re.compile(rb"\$\{([^}]*)\}")
@@ -105,14 +103,6 @@ def clouds(folder: Path, own: Plan) -> list[Plan]:
     opened = [open_project(folder, name) for name in environments(folder)]
     away = [wiring for wiring in opened if wiring.loaded.project.in_cloud]
     return [own if w.loaded.environment == own.environment else plan_project(w, own).plan for w in away]
-
-
-def describe_url(name: str, url: str, folder: Path) -> tuple[TableSchema, ...]:
-    """The tables of a Postgres that no project declares yet."""
-    spec = PostgresSource(kind="postgres", url="${URL}")
-    settings = Settings(folder, folder / ".catchwater", "local", lambda text: url if text == "${URL}" else text)
-    found: tuple[TableSchema, ...] = adapter("source", "postgres")(name, spec, settings).describe()
-    return found
 
 
 def applied_plan(state: Path) -> Plan | None:

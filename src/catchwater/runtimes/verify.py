@@ -9,13 +9,15 @@ from typing import Any
 
 from catchwater.errors import LakeError, UseError
 from catchwater.lake import quarantine
+from catchwater.lake.checkpoint import verify_checkpoint
 from catchwater.lake.log import Log
 from catchwater.lake.manifest import Manifest
 from catchwater.lake.read import verify as verify_files
 from catchwater.plan.plan import Model, Plan, SourcePlan
 from catchwater.ports import Store
 from catchwater.runtimes.findings import Finding, Verdict
-from catchwater.wiring import Wiring
+from catchwater.stages.again import without_checkpoint
+from catchwater.wiring import SystemClock, Wiring
 
 Tell = Callable[[str], object]
 ZONES = ("ingestion", "processed")
@@ -43,14 +45,24 @@ class Only:
         )
 
 
+def _names(sources: Sequence[SourcePlan], models: Sequence[Model]) -> list[str]:
+    tables = [model for model in models if model.materialized != "view"]
+    return [f"ingestion/{one.name}" for one in sources] + [f"processed/{one.name}" for one in tables]
+
+
+def drop_checkpoints(plan: Plan, wiring: Wiring, only: Only) -> None:
+    """Commit to these logs that no checkpoint holds: what was rolled is then read from the batches themselves."""
+    for name in _names(*only.of(plan)):
+        without_checkpoint(Log(wiring.store(name.partition("/")[0]), name), SystemClock())
+
+
 def verify(plan: Plan, wiring: Wiring, only: Only | None = None, tell: Tell = lambda text: None) -> dict[str, Any]:
     """{logs, sources, models, warehouse: what was held against what; findings: [{area, where, message, next_step}];
     problems: the same as text}; `tell` hears what is being done. Raises UseError for names that aren't planned."""
     sources, models = (only or Only()).of(plan)
     verdict = Verdict()
     tables = [model for model in models if model.materialized != "view"]
-    names = [f"ingestion/{one.name}" for one in sources] + [f"processed/{one.name}" for one in tables]
-    logs = _logs(wiring, names, verdict, tell)
+    logs = _logs(wiring, _names(sources, models), verdict, tell)
     _sources(plan, wiring, sources, verdict, tell)
     _models(plan, wiring, tables, verdict, tell)
     return {
@@ -92,24 +104,37 @@ def _logs(wiring: Wiring, names: Sequence[str], verdict: Verdict, tell: Tell) ->
         found = []
         for name in names:
             tell(f"reading {name}")
-            found.append(_log(stores[name.partition("/")[0]], name, copies, verdict))
+            log = Log(stores[name.partition("/")[0]], name)
+            found.append(_log(log, copies, verdict))
+            _checkpoint(log, wiring, verdict)
+            shutil.rmtree(copies, ignore_errors=True)
     return found
 
 
-def _log(store: Store, name: str, copies: Path, verdict: Verdict) -> dict[str, Any]:
+def _checkpoint(log: Log, wiring: Wiring, verdict: Verdict) -> None:
+    """Whether what was rolled is what the batches hold."""
+    try:
+        for problem in verify_checkpoint(log.store, log, wiring.engine().connect):
+            _broken(verdict, log.name, problem)
+    except LakeError as error:
+        if not any(found.message == error.message for found in verdict.findings):
+            _broken(verdict, log.name, error)
+
+
+def _log(log: Log, copies: Path, verdict: Verdict) -> dict[str, Any]:
     counts = {"batches": 0, "files": 0, "bytes": 0}
     try:
-        for manifest in Log(store, name).batches(None):
+        for manifest in log.batches(None):
             files = [*manifest.raw, *(file for table in manifest.tables.values() for file in table.files)]
             counts["batches"] += 1
             counts["files"] += len(files)
             counts["bytes"] += sum(file.bytes for file in files)
-            for problem in [*verify_files(store, manifest), *_set_aside(store, manifest)]:
-                _broken(verdict, name, problem)
+            for problem in [*verify_files(log.store, manifest), *_set_aside(log.store, manifest)]:
+                _broken(verdict, log.name, problem)
             shutil.rmtree(copies, ignore_errors=True)  # one batch at a time has its copies here
     except LakeError as error:
-        _broken(verdict, name, error)
-    return {"log": name, **counts}
+        _broken(verdict, log.name, error)
+    return {"log": log.name, **counts}
 
 
 def _broken(verdict: Verdict, log: str, error: LakeError) -> None:

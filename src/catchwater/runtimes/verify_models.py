@@ -6,7 +6,7 @@ from catchwater.lake.manifest import Manifest
 from catchwater.lake.read import create_state
 from catchwater.plan.plan import Model, Plan
 from catchwater.runtimes.compared import Differing, differing
-from catchwater.runtimes.findings import Finding, Verdict
+from catchwater.runtimes.findings import Finding, Verdict, rows
 from catchwater.runtimes.opened import complete
 from catchwater.stages.inputs import held_columns, since_reset, varies
 from catchwater.stages.whole import create_whole, offsets
@@ -79,7 +79,7 @@ def _say(model: Model, found: Differing, verdict: Verdict) -> None:
     numbers = {"rows": found.rows, "missing": found.removed, "extra": found.added, "differing": found.changed}
     how = "its own log" if model.materialized == "full" else "incremental"
     if not found.total:
-        verdict.equal(AREA, model.name, f"{found.rows:,} rows: {how} = computed in full", **numbers)
+        verdict.equal(AREA, model.name, f"{rows(found.rows)}: {how} = computed in full", **numbers)
         return
     verdict.wrong(
         Finding(AREA, model.name, described(found, ("missing", "too many")), f"catchwater replay {model.name}"),
@@ -90,9 +90,9 @@ def _say(model: Model, found: Differing, verdict: Verdict) -> None:
 
 def described(found: Differing, words: tuple[str, str]) -> str:
     """A difference in a line, then a line per example; `words` for rows that are removed and added."""
-    parts = [f"{count:,} rows {word}" for count, word in ((found.removed, words[0]), (found.added, words[1])) if count]
+    parts = [f"{rows(count)} {word}" for count, word in ((found.removed, words[0]), (found.added, words[1])) if count]
     if found.changed:
-        parts.append(f"{found.changed:,} rows differ in {', '.join(found.columns)}")
+        parts.append(f"{rows(found.changed)} differ{'s' if found.changed == 1 else ''} in {', '.join(found.columns)}")
     text = "; ".join(parts)
     for one in found.examples:
         word = {"removed": words[0], "added": words[1]}.get(one.kind, "differs")

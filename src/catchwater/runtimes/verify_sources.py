@@ -9,7 +9,7 @@ from catchwater.lake.log import Log
 from catchwater.lake.manifest import Manifest
 from catchwater.plan.plan import Plan
 from catchwater.ports import Comparable, Compared
-from catchwater.runtimes.findings import Finding, Verdict
+from catchwater.runtimes.findings import Finding, Verdict, rows
 from catchwater.stages.ingest import held
 from catchwater.wiring import Wiring
 
@@ -66,7 +66,7 @@ def _compare(source: Comparable, log: Log, head: Manifest, project: tuple[Plan, 
 def _say(name: str, found: Compared, verdict: Verdict) -> None:
     numbers = {part: getattr(found, part) for part in ("equal", "pending", "lost", "stale", "ghosts")}
     if found.wrong:
-        parts = [f"{numbers[kind]:,} rows {words}" for kind, words in MEANING.items() if numbers[kind]]
+        parts = [f"{rows(numbers[kind])} {words}" for kind, words in MEANING.items() if numbers[kind]]
         shown = _shown(found.keys, found.wrong)
         message = f"{'; '.join(parts)}{shown}"
         verdict.wrong(Finding(AREA, name, message, f"catchwater backfill {name}"), name, **numbers)
@@ -77,11 +77,11 @@ def _say(name: str, found: Compared, verdict: Verdict) -> None:
         verdict.pending(
             AREA,
             name,
-            f"{found.equal:,} rows equal; {found.pending:,} changed there since the last run{note}",
+            f"{rows(found.equal)} equal; {found.pending:,} changed there since the last run{note}",
             **numbers,
         )
     else:
-        verdict.equal(AREA, name, f"{found.equal:,} rows equal", **numbers)
+        verdict.equal(AREA, name, f"{rows(found.equal)} equal", **numbers)
 
 
 def _shown(keys: Sequence[str], wrong: int) -> str:

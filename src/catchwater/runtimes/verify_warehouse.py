@@ -11,6 +11,8 @@ from catchwater.ports import Reading, Version
 from catchwater.project.names import literal, quote
 from catchwater.project.tables import Column
 from catchwater.runtimes.findings import Finding, Verdict
+from catchwater.runtimes.findings import rows as counted
+from catchwater.runtimes.records import Records
 from catchwater.stages.inputs import held_columns, latest, since_reset
 from catchwater.wiring import Wiring
 
@@ -33,7 +35,7 @@ def verify_warehouse(plan: Plan, wiring: Wiring, models: Sequence[Model], verdic
         warehouse = wiring.warehouse()
         version = warehouse.version()
         if version is None:
-            verdict.skipped(AREA, kind, "nothing is published")
+            _nothing(plan, wiring, kind, verdict)
             return
         with warehouse.read() as reading:
             comparison = _Comparison(wiring, reading, kind != "bigquery")
@@ -43,6 +45,19 @@ def verify_warehouse(plan: Plan, wiring: Wiring, models: Sequence[Model], verdic
         verdict.failed(AREA, kind, error)
     finally:
         wiring.close()
+
+
+def _nothing(plan: Plan, wiring: Wiring, kind: str, verdict: Verdict) -> None:
+    """No version is there: as it should be before the first load, and wrong after one."""
+    steps = Records(wiring.state).steps()
+    loaded = [
+        steps[s.name]["last_ok"] for s in plan.steps if s.stage == "load" and steps.get(s.name, {}).get("last_ok")
+    ]
+    if not loaded:
+        verdict.skipped(AREA, kind, "nothing was loaded yet")
+        return
+    said = f"nothing is published, or its file isn't as it was published, though a load went well at {loaded[0]}"
+    verdict.wrong(Finding(AREA, kind, said, "catchwater run, which loads it anew from the logs"), kind)
 
 
 class _Comparison:
@@ -105,14 +120,14 @@ class _Comparison:
         here, there = pair.counts()
         numbers = {"rows": there, "lake": here}
         groups = pair.groups() if self.rows and compared else {}
-        said = "rows equal" if compared and not left_out else "rows: their number is equal"
+        said = "equal" if compared and not left_out else "their number is equal"
         if left_out:
-            said = f"rows equal, but for the columns whose type is another there: {', '.join(left_out)}"
+            said = f"equal, but for the columns whose type is another there: {', '.join(left_out)}"
         if here == there and not groups:
-            verdict.equal(AREA, name, f"{there:,} {said}", **numbers)
+            verdict.equal(AREA, name, f"{counted(there)} {said}", **numbers)
             return
         shown = "".join(f"\n    {line}" for line in pair.named(model.key, groups))
-        parts = [f"{there:,} rows, its log has {here:,}"] if here != there else ["its rows aren't those of its log"]
+        parts = [f"{counted(there)}, its log has {here:,}"] if here != there else ["its rows aren't those of its log"]
         verdict.wrong(Finding(AREA, name, f"{parts[0]}{shown}", f"catchwater replay {model.name}"), name, **numbers)
 
     def _compared(self, name: str, columns: Sequence[Column]) -> tuple[tuple[str, ...], tuple[str, ...]]:

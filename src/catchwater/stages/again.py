@@ -3,7 +3,7 @@ as held is never written again; what is committed here is a batch like any other
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
@@ -11,8 +11,9 @@ from typing import TypeVar
 from catchwater import __version__
 from catchwater.errors import LostRace, UseError
 from catchwater.lake import quarantine
+from catchwater.lake.checkpoint import NONE
 from catchwater.lake.log import Log, stamp
-from catchwater.lake.manifest import Draft, Manifest, Ref
+from catchwater.lake.manifest import Draft, Manifest, Ref, TableBatch
 from catchwater.ports import Aside, Clock, Extraction, Replaying, Rewinding
 from catchwater.stages.ingest import ATTEMPTS, held, tables_after
 
@@ -98,6 +99,27 @@ def waiting(log: Log) -> list[Manifest]:
     batches = log.batches(None)
     done = {path for batch in batches for path in batch.position.get(REPLAYED, ())}
     return [batch for batch in batches if batch.quarantine and batch.quarantine.path not in done]
+
+
+def without_checkpoint(log: Log, clock: Clock) -> Manifest | None:
+    """Commit that no checkpoint holds, so that readers take the batches themselves; None where none held."""
+    return _retried(lambda: _without_checkpoint(log, clock))
+
+
+def _without_checkpoint(log: Log, clock: Clock) -> Manifest | None:
+    head = log.head()
+    if head is None or head.checkpoint is None or not head.checkpoint.seq:
+        return None
+    kept = {field.name: getattr(head, field.name) for field in fields(Draft)}
+    same = {"tables": as_they_were(head), "raw": (), "quarantine": None, "timings": {}}
+    position = {name: part for name, part in head.position.items() if name != "reset"}
+    now = stamp(clock.now())
+    draft = Draft(**{**kept, **same, "version": __version__, "started": now, "position": position, "checkpoint": NONE})
+    return log.commit(draft, head)
+
+
+def as_they_were(head: Manifest) -> dict[str, TableBatch]:
+    return {name: replace(table, rows=0, files=(), revised=0) for name, table in head.tables.items()}
 
 
 def _commit(log: Log, head: Manifest, extraction: Extraction, clock: Clock) -> Manifest:

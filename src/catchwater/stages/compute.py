@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from catchwater import __version__
 from catchwater.errors import ModelFailed
 from catchwater.lake import quarantine
+from catchwater.lake.checkpoint import roll
 from catchwater.lake.difference import Counts, check_key, difference
 from catchwater.lake.log import Log, stamp
 from catchwater.lake.manifest import Draft, Quarantined
@@ -33,7 +34,9 @@ def compute(work: Work, log: Log, folder: Path) -> Computed:
     started = stamp(work.ports.clock.now())
     draft = Draft("process", __version__, work.run, started, inputs=work.inputs, position=_position(work))
     if work.still:
-        return Computed((log.commit(_moved(work, draft), work.head),), news=work.news)
+        checkpoint, notes = roll(log, work.head, work.ports.engine)
+        moved = replace(_moved(work, draft), checkpoint=checkpoint)
+        return Computed((log.commit(moved, work.head),), notes=notes, news=work.news)
     work = replace(work, entire=_entire(work))
     con = work.ports.engine.connect()
     try:
@@ -108,7 +111,9 @@ def _compute(at: Computing) -> Computed:
     notes = (*at.notes, *(f"{model.name}: check {found}" for found in checked.findings("warn")))
     counts = first_counts(at) if at.first else _difference(at)
     draft, new_bad = _quarantined(at, checked, bad)
-    committed, rows = commit(at, draft, counts)
+    checkpoint, more = (None, ()) if at.anew else roll(at.log, work.head, work.ports.engine)
+    notes += more
+    committed, rows = commit(at, replace(draft, checkpoint=checkpoint), counts)
     return Computed(committed, counts, rows, new_bad, notes, work.news)
 
 

@@ -6,11 +6,13 @@ It proves the graph; it is no sandbox.
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 from catchwater.errors import GrantMissing
 from catchwater.lake.read import url_of
 from catchwater.plan.plan import Grant, Model
 from catchwater.ports import (
+    Beside,
     Extraction,
     Held,
     LoadBatch,
@@ -113,6 +115,11 @@ class GuardedSession:
 
     def retire(self, keep: Collection[str]) -> None:
         self._session.retire(keep)
+
+    @property
+    def front(self) -> Version | None:
+        """Of a session that is Beside; AttributeError for others."""
+        return cast(Beside, self._session).front
 
     def reset(self, model: Model) -> None:
         self._need([model])

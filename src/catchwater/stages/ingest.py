@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from catchwater import __version__
 from catchwater.errors import LostRace, SourceBusy
 from catchwater.lake import quarantine
+from catchwater.lake.checkpoint import roll
 from catchwater.lake.log import Log
 from catchwater.lake.manifest import Draft, Manifest, TableBatch
 from catchwater.lake.read import create_rows
@@ -64,6 +65,7 @@ def _batch(log: Log, ports: Ports, plan: Plan, step: Step, run: str) -> tuple[Ou
         if extraction is None:
             return None, False
         read = time.monotonic()
+        checkpoint, notes = roll(log, head, ports.engine)
         draft = Draft(
             stage="ingest",
             version=__version__,
@@ -76,11 +78,13 @@ def _batch(log: Log, ports: Ports, plan: Plan, step: Step, run: str) -> tuple[Ou
             timings={"read": round(read - began, 3), "stage": round(time.monotonic() - read, 3)},
             part=extraction.part,
             complete=extraction.complete,
+            checkpoint=checkpoint,
         )
         manifest = log.commit(draft, head)
         if extraction.settle is not None:
             extraction.settle()
-    return _outcome(step, manifest, extraction), extraction.more
+    done = _outcome(step, manifest, extraction)
+    return replace(done, notes=(*done.notes, *notes)), extraction.more
 
 
 def tables_after(log: Log, head: Manifest | None, extraction: Extraction) -> dict[str, TableBatch]:

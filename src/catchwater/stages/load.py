@@ -10,7 +10,7 @@ from catchwater.errors import CatchwaterError, ChainBroken, GrantMissing
 from catchwater.lake.log import Log
 from catchwater.lake.manifest import Manifest, Ref
 from catchwater.plan.plan import Model, Plan, Step
-from catchwater.ports import LoadBatch, Loaded, Ports, Store, Version, Warehouse, WarehouseSession
+from catchwater.ports import Beside, LoadBatch, Loaded, Ports, Store, Version, Warehouse, WarehouseSession
 from catchwater.stages.outcome import Failure, Outcome, TableOutcome
 from catchwater.stages.prepared import files_of, prepared
 
@@ -59,6 +59,10 @@ class Logs:
         self._logs: dict[str, Log] = {}
         self._heads: dict[str, Manifest | None] = {}
         self._offsets: dict[Ref, Offsets] = {}
+
+    def anew(self) -> "Logs":
+        """The same logs with nothing remembered."""
+        return Logs(self.store, tuple(self._models.values()))
 
     def log(self, name: str) -> Log:
         if name not in self._logs:
@@ -189,6 +193,9 @@ def _publish(wake: _Wake, warehouse: Warehouse, groups: Sequence[Group], outcome
     failures = list(outcome.failures)
     tables: dict[str, TableOutcome] = {}
     with warehouse.load(cut) as session:
+        if isinstance(session, Beside) and session.front != wake.front:
+            wake, groups, unread = _looked_again(wake, session.front)
+            failures = [*unread]
         session.retire({model.name for model in wake.models})
         for group in groups:
             began = time.monotonic()
@@ -208,6 +215,13 @@ def _publish(wake: _Wake, warehouse: Warehouse, groups: Sequence[Group], outcome
         notes=tuple(wake.notes),
         failures=tuple(failures),
     )
+
+
+def _looked_again(wake: _Wake, front: Version | None) -> tuple[_Wake, Sequence[Group], Sequence[Failure]]:
+    """Another load ended between the look at the version and the lock: readers may never be led back from it."""
+    logs = wake.logs.anew()
+    groups, failures = groups_of(logs, wake.models, front)
+    return _Wake(wake.ports, logs, wake.models, front), groups, failures
 
 
 def _group(wake: _Wake, session: WarehouseSession, group: Group) -> tuple[Loaded, Failure | None]:

@@ -132,6 +132,6 @@ def test_what_is_declared_is_told(project: Path) -> None:
     [("orders", '"from orders limit 5"'), ("order", "'from \"order\" limit 5'"), ("Ünï", "'from \"Ünï\" limit 5'")],
 )
 def test_the_query_to_try_is_one_that_runs(name: str, said: str) -> None:
-    from catchwater.cli.running import _from
+    from catchwater.cli.once import _from
 
     assert _from(name) == said

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from catchwater.errors import LakeError, SourceUnreachable
-from catchwater.runtimes.planning import applied_plan, apply, describe_url, open_project, plan_project
+from catchwater.runtimes.planning import applied_plan, apply, open_project, plan_project
 from tests.support.commands import catchwater
 from tests.support.pings import write
 from tests.support.postgres import Database, db, postgres18
@@ -55,8 +55,3 @@ def test_a_source_that_can_t_be_reached_keeps_its_tables(
     checked = catchwater("check", tmp_path, "--json")
     assert checked.exit == 1
     assert checked.json["error"] == "SourceUnreachable"
-
-
-def test_a_database_that_no_project_declares(db: Database, tmp_path: Path) -> None:
-    db.run("CREATE TABLE orders (id int PRIMARY KEY)")
-    assert [table.name for table in describe_url("shop", db.url(), tmp_path)] == ["orders"]

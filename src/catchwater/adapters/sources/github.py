@@ -89,6 +89,7 @@ class GithubSource:
 
     def _webhook(self, held: Held, work: Path) -> Extraction | None:
         queue = self._queue()
+        newest = queue.newest()
         found, notes = waiting(queue, held)
         if not found:
             return None
@@ -103,7 +104,7 @@ class GithubSource:
             {self._name: Captured(table, (path,) if rows else (), rows)},
             refused=(*refused, *bad),
             rows_read=len(found),
-            more=queue.newest() > found[-1].number,
+            more=found[-1].number < newest,
             notes=notes,
         )
 

@@ -2,16 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from catchwater.adapters.sources import postgres_catalog as catalog
 from catchwater.adapters.sources.postgres_capture import Capture, NotLocked, transaction
 from catchwater.adapters.sources.postgres_catalog import Relation
-from catchwater.adapters.sources.postgres_choice import choose
+from catchwater.adapters.sources.postgres_choice import choose, named, survey
 from catchwater.adapters.sources.postgres_connection import Address, Session, address, attached, connection
 from catchwater.adapters.sources.postgres_declared import UNLOCKABLE, Misdeclared, routed
-from catchwater.errors import CatchwaterError, Problem, ProjectError
-from catchwater.ports import Compared, Extraction, Held, Settings
+from catchwater.adapters.sources.postgres_parts import rewound, unfinished
+from catchwater.errors import CatchwaterError, Problem, ProjectError, UseError
+from catchwater.ports import Compared, Extraction, Held, Settings, Survey
 from catchwater.project import names, schema
 from catchwater.project.tables import TableSchema
 
@@ -34,6 +37,24 @@ class PostgresSource:
             chosen = self._chosen(session)
         return tuple(sorted((r.to_schema(chosen) for r in chosen), key=lambda table: table.name))
 
+    def survey(self) -> Survey:
+        """What this user can read of the database, and what not; raises SourceUnreachable."""
+        with closing(connection()) as con, attached(con, self._place()) as session:
+            with transaction(session):
+                relations = catalog.relations(session.document(catalog.query()))
+            chosen, left_out = survey(relations, session.place)
+        tables = tuple(relation.to_schema(chosen) for relation in chosen)
+        return Survey(tables, tuple(named(relation) for relation in chosen), tuple(left_out))
+
+    def advice(self, every: float | None) -> tuple[str, ...]:
+        """What is left out and why, and what would cost the database less, when read every `every` seconds."""
+        from catchwater.adapters.sources import postgres_cost as cost
+
+        with closing(connection()) as con, attached(con, self._place()) as session:
+            chosen = self._chosen(session)
+            with transaction(session):
+                return (*self.notes, *cost.advice(chosen, cost.weights(session, chosen), every))
+
     def capture(self, tables: Sequence[str], held: Held, work: Path) -> Extraction | None:
         """What is new in these tables since `held`, all of them as of one snapshot; None when nothing is.
 
@@ -42,6 +63,7 @@ class PostgresSource:
         if not tables:
             return None
         place = self._place()
+        tables = unfinished(tables, {name: table.state for name, table in held.tables.items()}) or tables
         with closing(connection()) as con, attached(con, place) as session:
             pairs = self._known(tables, held) or self._located(session, tables)
             try:
@@ -60,7 +82,20 @@ class PostgresSource:
         with closing(connection()) as con, attached(con, place) as session:
             pairs = self._located(session, tables)
             with transaction(session, self._locks(pairs)):
-                return Comparison(session, held, work).run(pairs)
+                return Comparison(session, held, work, routed(self.spec.capture, pairs)).run(pairs)
+
+    def rewound(self, tables: Sequence[str], held: Held, since: datetime | None) -> dict[str, Any]:
+        """The position by which these tables are compared by content with what is there, in parts where they are large.
+
+        Raises UseError for a moment: a snapshot shows what is there now, whenever that was written.
+        """
+        if since is not None:
+            raise UseError(
+                "rows can't be read again since a moment: a snapshot doesn't say when they were written",
+                where=f"source {self.name}",
+                next_step="leave --since out; rows that are held as they are aren't written again",
+            )
+        return rewound(held, tables)
 
     def _chosen(self, session: Session) -> tuple[Relation, ...]:
         with transaction(session):

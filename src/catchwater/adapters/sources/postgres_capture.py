@@ -2,19 +2,23 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from catchwater.adapters.sources import postgres_catalog as catalog
 from catchwater.adapters.sources import postgres_choice as choice
+from catchwater.adapters.sources import postgres_parts as parts
+from catchwater.adapters.sources import postgres_position as position
 from catchwater.adapters.sources.postgres_catalog import Relation
+from catchwater.adapters.sources.postgres_change import Change, late_pairs
 from catchwater.adapters.sources.postgres_connection import Session
-from catchwater.adapters.sources.postgres_difference import Found, Table, Wanted
-from catchwater.adapters.sources.postgres_select import checksum, row_checksum
-from catchwater.errors import SourceBusy, SourceRefused
+from catchwater.adapters.sources.postgres_difference import Table
+from catchwater.adapters.sources.postgres_parts import Heap, Reading
+from catchwater.adapters.sources.postgres_position import HALF, Sum
+from catchwater.adapters.sources.postgres_reading import Found, Wanted
+from catchwater.errors import SourceBusy
 from catchwater.ports import Captured, Extraction, Held, Refused, TableHeld
 
 # Everything that decides how a value is written as text, whose rows are seen, and how long we may stand in the way.
@@ -25,35 +29,7 @@ SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex'; SET LOCAL lc_m
 SET LOCAL standard_conforming_strings = on"""
 
 MOST_ROWS = 1 << 24
-HALF = 1 << 31
-WRAP = 1 << 32
-STALE_XIDS = 10_000_000
-STALE_SECONDS = 86_400
 SUMS_PER_QUERY = 100
-MOST_STARTS = 16
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """What one transaction sees, and of which server; xids have 64 bits, `at` is the server's clock (RFC 3339).
-
-    `started` is when the server was: a backup that is restored has the same system and timeline, and never that."""
-
-    system: str
-    timeline: int
-    started: str
-    xmin: int
-    xmax: int
-    lsn: int
-    at: str
-
-
-@dataclass(frozen=True)
-class Sum:
-    """Of one whole table: how many rows, and the order-free checksum over their versions."""
-
-    count: int
-    checksum: str
 
 
 @contextmanager
@@ -61,10 +37,9 @@ def transaction(session: Session, locks: Sequence[str] = ()) -> Iterator[None]:
     """REPEATABLE READ, READ ONLY, with `locks` (as after LOCK TABLE) held before a query takes the snapshot."""
     import duckdb
 
-    session.begin()
     try:
         try:
-            session.execute(SETTINGS + (f"; LOCK TABLE {', '.join(locks)} IN ACCESS SHARE MODE" if locks else ""))
+            session.open(SETTINGS + (f"; LOCK TABLE {', '.join(locks)} IN ACCESS SHARE MODE" if locks else ""))
         except duckdb.Error as error:
             raise NotLocked(
                 f"a lock wasn't granted: {session.place.scrub(str(error)).rpartition('ERROR:')[2].strip()}",
@@ -80,6 +55,18 @@ class NotLocked(SourceBusy):
     """LOCK TABLE failed: the lock is taken, or the table is gone, or the right is; only the catalog tells."""
 
 
+@dataclass
+class Taken:
+    """What a capture has of one table: `found` None when nothing is new, `state` for the position, `total` what the
+    table has once this is committed (None: not known); `part` when there is more to come."""
+
+    state: dict[str, Any]
+    total: Sum | None = None
+    found: Found | None = None
+    part: bool = False
+    notes: list[str] = field(default_factory=list)
+
+
 class Capture:
     """One reading of some tables (name → schema, table), inside a transaction that has their locks."""
 
@@ -90,16 +77,17 @@ class Capture:
     def run(self, pairs: Mapping[str, tuple[str, str]]) -> Extraction | None:
         """None when nothing is new; raises SourceBusy, SourceRefused."""
         document = self.session.document(catalog.query(list(pairs.values())))
-        self.snapshot = _snapshot(document["snapshot"])
+        self.snapshot = position.snapshot_of(document["snapshot"])
         known = {(r.schema, r.table): r for r in catalog.relations(document)}
         relations = {name: self._readable(name, known.get(pair)) for name, pair in pairs.items()}
         self._forward()
-        sums = self._sums(relations)
-        found = {name: self._table(relations[name], sums[name]) for name in relations}
-        changed = {name: one for name, one in found.items() if one is not None}
-        if not changed and not self._stale():
+        self._heaps = self._sizes(relations)
+        readings = {name: self._reading(relation) for name, relation in relations.items()}
+        sums = self._sums({name: relation for name, relation in relations.items() if readings[name] is None})
+        taken = {name: self._taken(relation, readings[name], sums.get(name)) for name, relation in relations.items()}
+        if all(one.found is None for one in taken.values()) and not position.stale(self.held.position, self.snapshot):
             return None
-        return self._extraction(relations, sums, changed)
+        return self._extraction(relations, taken)
 
     def _readable(self, name: str, relation: Relation | None) -> Relation:
         if relation is None:
@@ -109,15 +97,13 @@ class Capture:
             raise SourceBusy(
                 f"{relation.full} got a partition while it was read", where=self.where, next_step="it is tried again"
             )
+        held = self.held.tables.get(name)
+        if held is not None and held.schema.key != relation.key:
+            raise position.another_key(relation, held, self.where)
         return relation
 
-    @property
-    def _server(self) -> list[Any]:
-        return [self.snapshot.system, self.snapshot.timeline]
-
     def _same_server(self) -> bool:
-        then = self.held.position or {}
-        return (then.get("system"), then.get("timeline")) == (self.snapshot.system, self.snapshot.timeline)
+        return position.same_server(self.held.position, self.snapshot)
 
     def _forward(self) -> None:
         """A replica that lags behind the one read last shows a past in which newer rows don't exist."""
@@ -129,43 +115,20 @@ class Capture:
                 next_step="wait until the replica has caught up, or read from the primary",
             )
 
-    def _sums(self, relations: Mapping[str, Relation]) -> dict[str, Sum]:
-        names_ = list(relations)
-        sums: dict[str, Sum] = {}
-        for start in range(0, len(names_), SUMS_PER_QUERY):
-            part = names_[start : start + SUMS_PER_QUERY]
-            sql = " UNION ALL ".join(
-                f"SELECT {i}::int4 AS i, count(*) AS n, {_checksum(relations[name])} AS s "
-                f"FROM {relations[name].rows_of} AS x"
-                for i, name in enumerate(part)
-            )
-            sums |= {part[i]: Sum(int(n), s) for i, n, s in self.session.rows(sql)}
-        return sums
+    def _sizes(self, relations: Mapping[str, Relation]) -> dict[str, Heap]:
+        """The heaps of the tables that may be read whole."""
+        wanted = [r for r in relations.values() if "reading" in self._state(r.name) or not self._near(r)]
+        return parts.heaps(self.session, wanted)
 
-    def _table(self, relation: Relation, total: Sum) -> Found | None:
-        held = self.held.tables.get(relation.name)
-        wanted = Wanted(relation, total.count, self.snapshot.at)
-        if held is None:
-            self._fits(relation, total.count)
-            return Table(self.session, wanted, self.work).first()
-        if held.schema.key != relation.key:
-            raise _another_key(relation, held, self.where)
-        state = held.state
-        age = self.snapshot.xmax - int(state.get("xmin", 0))
-        known = self._known(relation, held) and age < HALF  # one round later xmin may be the same of another version
-        if known and (held.count, held.checksum) == (total.count, total.checksum):
-            return None
-        if not known or not relation.key:
-            self._fits(relation, total.count)
-            return Table(self.session, wanted, self.work).whole(self.held)
-        fresh = tuple(oid for oid, _, _ in relation.leaves if oid not in state["leaves"])
-        wanted = Wanted(relation, total.count, self.snapshot.at, _candidates(int(state["xmin"]), age, fresh), fresh)
-        found = Table(self.session, wanted, self.work).delta(self.held)
-        self._fits(relation, found.rows)
-        return found
+    def _state(self, name: str) -> Mapping[str, Any]:
+        held = self.held.tables.get(name)
+        return held.state if held else {}
 
-    def _known(self, relation: Relation, held: TableHeld) -> bool:
+    def _known(self, relation: Relation) -> bool:
         """Whether the table is the one that was read last: else versions say nothing, and contents are compared."""
+        held = self.held.tables.get(relation.name)
+        if held is None:
+            return False
         shape = {column.name: column.type for column in held.schema.columns}
         return (
             self._recognised(held.state)
@@ -176,103 +139,183 @@ class Capture:
         )
 
     def _recognised(self, state: Mapping[str, Any]) -> bool:
-        """Whether a table was read from this very server, or from a replica or a restart of it since compared."""
-        return state.get("server") == self._server and self.snapshot.started in state.get("starts", ())
+        return position.recognised(state, self.snapshot)
 
-    def _starts(self, state: Mapping[str, Any]) -> list[str]:
-        """The last few starts of this server and its replicas at which the table was compared."""
-        then = state.get("starts", []) if state.get("server") == self._server else []
-        return [*(start for start in then if start != self.snapshot.started), self.snapshot.started][-MOST_STARTS:]
+    def _near(self, relation: Relation) -> bool:
+        """Whether versions can be told apart by their distance from the position."""
+        return self._known(relation) and self.snapshot.xmax - int(self._state(relation.name)["xmin"]) < HALF
 
-    def _fits(self, relation: Relation, rows: int) -> None:
-        if rows > MOST_ROWS:
-            raise SourceRefused(
-                f"{relation.full} would give {rows:,} rows in one batch, and a batch holds {MOST_ROWS:,}",
-                where=self.where,
-                next_step="leave the table out with `tables:`, or split it",
+    def _reading(self, relation: Relation) -> Reading | None:
+        """The parts that this table is read in; None when it is read, or compared, at once."""
+        heap, held = self._heaps.get(relation.name), self.held.tables.get(relation.name)
+        if heap is None or not relation.key:
+            return None
+        if held is None:
+            return parts.begun(heap) if heap.blocks > parts.PART_BLOCKS else None
+        if "reading" in held.state:
+            reading = Reading(**held.state["reading"])
+            if self._near(relation) and reading.holds(heap):
+                return reading
+            return parts.begun(heap, again=True, other=reading.other or not self._recognised(held.state))
+        if not self._near(relation) and heap.blocks > parts.PART_BLOCKS:
+            return parts.begun(heap, again=True, other=not self._recognised(held.state))
+        return None
+
+    def _sums(self, relations: Mapping[str, Relation]) -> dict[str, Sum]:
+        names_ = list(relations)
+        sums: dict[str, Sum] = {}
+        for start in range(0, len(names_), SUMS_PER_QUERY):
+            some = names_[start : start + SUMS_PER_QUERY]
+            sql = " UNION ALL ".join(
+                f"SELECT {i}::int4 AS i, count(*) AS n, {position.total(relations[name])} AS s "
+                f"FROM {relations[name].rows_of} AS x"
+                for i, name in enumerate(some)
             )
+            sums |= {some[i]: Sum(int(n), s) for i, n, s in self.session.rows(sql)}
+        return sums
 
-    def _stale(self) -> bool:
-        """Whether the position alone is worth a batch: xids wrap, and an old one makes every reading long."""
-        then = self.held.position
-        if not then:
-            return True
-        seconds = (datetime.fromisoformat(self.snapshot.at) - datetime.fromisoformat(then["at"])).total_seconds()
-        return not self._same_server() or self.snapshot.xmin - then["xmin"] >= STALE_XIDS or seconds >= STALE_SECONDS
+    def _taken(self, relation: Relation, reading: Reading | None, total: Sum | None) -> Taken:
+        held = self.held.tables.get(relation.name)
+        if total is not None and reading is None and held is None and relation.key and total.count > MOST_ROWS:
+            reading = parts.begun(self._heaps[relation.name])
+        if reading is not None:
+            return self._part(relation, reading, held)
+        assert total is not None  # noqa: S101 (a table that isn't read in parts was summed)
+        if held is None:
+            taken = self._whole_table(relation, total)
+            taken.found = self._table(relation, total.count).first()
+        else:
+            taken = self._compared(relation, total, held)
+        return self._cut(taken, relation)
 
-    def _extraction(
-        self, relations: Mapping[str, Relation], sums: Mapping[str, Sum], found: Mapping[str, Found]
-    ) -> Extraction:
+    def _whole_table(self, relation: Relation, total: Sum | None) -> Taken:
+        return Taken(position.state_of(relation, self.snapshot, self._state(relation.name)), total)
+
+    def _compared(self, relation: Relation, total: Sum, held: TableHeld) -> Taken:
+        taken = self._whole_table(relation, total)
+        taken.notes += position.drift(relation, held)
+        same = self._near(relation) and held.state.get("sum") == taken.state["sum"]
+        fresh = tuple(oid for oid, _, _ in relation.leaves if oid not in held.state.get("leaves", ()))
+        gone = len(held.state.get("leaves", ())) + len(fresh) != len(relation.leaves)
+        if same and not fresh and not gone and (held.count, held.checksum) == (total.count, total.checksum):
+            return taken
+        if not self._near(relation) or not relation.key:
+            table = self._table(relation, total.count)
+            taken.found = table.whole(self.held, same_server=self._recognised(held.state))
+        else:
+            before = Sum(held.count, held.checksum) if same and held.count is not None and held.checksum else None
+            taken.found = self._changed(relation, total, None if fresh or gone else before, fresh)
+        return taken
+
+    def _changed(self, relation: Relation, total: Sum, before: Sum | None, fresh: Sequence[int]) -> Found:
+        """By what changed, as long as that explains the sum; else by all versions there are."""
+        state, now = self._state(relation.name), self.snapshot.xmax
+        table = self._table(relation, total.count)
+        since = int(state["xmin"])
+        wide = position.candidates(since, now - since, fresh)
+        if before is None:
+            return table.pairs(self.held, [], wide, fresh)
+        change = Change(table, self.held, before)
+        if change.explains([*position.recent(state, now), wide], total):
+            change.keep()
+            return table.found
+        return table.pairs(self.held, change.staged, wide, fresh)
+
+    def _part(self, relation: Relation, reading: Reading, held: TableHeld | None) -> Taken:
+        """The next part of a table: what stands in the position is the snapshot of the first one."""
+        heap, begins = self._heaps[relation.name], reading.next == 0 or held is None
+        stop, there = parts.part(self.session, relation, reading, heap, MOST_ROWS)
+        taken = self._whole_table(relation, None)
+        if held is not None:
+            taken.notes += position.drift(relation, held)
+            if not begins:
+                taken.state = {key: value for key, value in held.state.items() if key != "reading"}
+        where = parts.blocks_of(reading.next, stop)
+        wanted = Wanted(relation, self.snapshot.at, there.count, where, reading.next, stop - reading.next)
+        table = Table(self.session, wanted, self.work, MOST_ROWS)
+        if reading.again:
+            taken.found = table.whole(self.held, same_server=not reading.other, deletes=False)
+        else:
+            taken.found = table.first()
+            taken.total = there if held is None else self._sum_with(table, held, there)
+        taken.part = True
+        taken.notes.append(f"{relation.name}: blocks {reading.next} to {stop} of {reading.end}")
+        if stop < reading.end:
+            taken.state["reading"] = replace(reading, next=stop).to_state()
+        return taken
+
+    def _sum_with(self, table: Table, held: TableHeld, there: Sum) -> Sum | None:
+        """Of what is held once this part is: rows of earlier parts that were written since come again in it."""
+        if held.count is None or held.checksum is None:
+            return None
+        since = int(held.state["xmin"])
+        old = late_pairs(table, self.held, since, self.snapshot.xmax - since)
+        if old is None:
+            return None
+        checksum = int(held.checksum) - int(old.checksum) + int(there.checksum)
+        return Sum(held.count - old.count + there.count, str(checksum))
+
+    def _table(self, relation: Relation, count: int) -> Table:
+        heap = self._heaps.get(relation.name)
+        wanted = Wanted(relation, self.snapshot.at, count, blocks=heap.longest if heap else 0)
+        return Table(self.session, wanted, self.work, MOST_ROWS)
+
+    def _cut(self, taken: Taken, relation: Relation) -> Taken:
+        """More rows than a batch holds: the position stays, and the next capture finds the others."""
+        if taken.found is not None and taken.found.cut:
+            taken.part, taken.total = True, None
+            keep = self._state(relation.name) or {k: v for k, v in taken.state.items() if k != "fingerprint"}
+            taken.state = dict(keep)
+            taken.notes.append(f"{relation.name}: {taken.found.rows} rows, and more to come")
+        return taken
+
+    def _extraction(self, relations: Mapping[str, Relation], taken: Mapping[str, Taken]) -> Extraction:
         states = dict((self.held.position or {}).get("tables", {}))
         refused: list[Refused] = []
-        for name, relation in relations.items():
-            before = set(states.get(name, {}).get("refused", ()))
-            odd = found[name].odd if name in found else []
-            marks = [sha256(key.encode()).hexdigest()[:32] for key, _ in odd]
-            new = [pair for pair, mark in zip(odd, marks, strict=True) if mark not in before]
-            refused += [Refused(name, where, "a key holds a value its type can't", text) for where, text in new]
-            state = _state(relation, self.snapshot, sorted(marks if name in found else before))
-            states[name] = state | {"server": self._server, "starts": self._starts(states.get(name, {}))}
-        others = list(relations.values())
+        for name, one in taken.items():
+            refused += _refused(name, one)
+            states[name] = one.state
+        incomplete = any(one.part for one in taken.values())
+        number = int((self.held.position or {}).get("parts", 0)) + 1
+        found = {name: one.found for name, one in taken.items() if one.found is not None}
         return Extraction(
-            position={"kind": "postgres", **asdict(self.snapshot), "tables": states},
-            tables={
-                name: Captured(
-                    relations[name].to_schema(others), tuple(one.files), one.rows, sums[name].count, sums[name].checksum
-                )
-                for name, one in found.items()
-            },
+            position={"kind": "postgres", **asdict(self.snapshot), "tables": states}
+            | ({"parts": number} if incomplete else {}),
+            tables={name: _captured(relations, name, one, taken[name].total) for name, one in found.items()},
             refused=tuple(refused),
             rows_read=sum(one.read for one in found.values()),
-            notes=tuple(
+            notes=tuple(note for one in taken.values() for note in one.notes),
+            warnings=tuple(
                 f"{name}: {one.gap} rows older than the position weren't held; all were read again"
                 for name, one in found.items()
                 if one.gap
             ),
+            part=number if incomplete or number > 1 else None,
+            complete=not incomplete,
+            more=incomplete,
         )
 
 
-def _snapshot(found: Mapping[str, Any]) -> Snapshot:
-    return Snapshot(
-        system=found["system"],
-        timeline=int(found["timeline"]),
-        started=found["started"],
-        xmin=int(found["xmin"]),
-        xmax=int(found["xmax"]),
-        lsn=int(found["lsn"] or 0),
-        at=found["at"],
+def _captured(relations: Mapping[str, Relation], name: str, found: Found, total: Sum | None) -> Captured:
+    return Captured(
+        relations[name].to_schema(list(relations.values())),
+        tuple(found.files),
+        found.rows,
+        total.count if total else None,
+        total.checksum if total else None,
+        found.revised,
     )
 
 
-def _checksum(relation: Relation) -> str:
-    if not relation.key:
-        return row_checksum(relation.fields)
-    by_name = {field.name: field for field in relation.fields}
-    return checksum([by_name[name] for name in relation.key], bool(relation.leaves))
-
-
-def _candidates(position: int, age: int, fresh: Sequence[int]) -> str:
-    """Rows written by a transaction that the last reading can't have seen whole, xids counted modulo 2^32."""
-    distance = f"((x.xmin::text::int8 - {position % WRAP} + {WRAP}) % {WRAP}) < {age}"
-    return f"{distance} OR x.tableoid IN ({', '.join(map(str, fresh))})" if fresh else distance
-
-
-def _state(relation: Relation, snapshot: Snapshot, refused: Sequence[str]) -> dict[str, Any]:
-    return {
-        "schema": relation.schema,
-        "table": relation.table,
-        "oid": relation.oid,
-        "fingerprint": relation.mark,
-        "leaves": [oid for oid, _, _ in relation.leaves],
-        "xmin": snapshot.xmin,
-        "refused": list(refused),
-    }
-
-
-def _another_key(relation: Relation, held: TableHeld, where: str) -> SourceRefused:
-    old, new = (", ".join(key) or "none" for key in (held.schema.key, relation.key))
-    return SourceRefused(
-        f"{relation.full} was captured by the key ({old}), and its key is now ({new})",
-        where=where,
-        next_step="give the source another name in catchwater.yml, so that a new log begins",
-    )
+def _refused(name: str, taken: Taken) -> list[Refused]:
+    """The rows in quarantine that are new; which ones are there stands in the state, by marks."""
+    before = set(taken.state.get("refused", ()))
+    if taken.found is None or taken.found.odd is None:
+        return []
+    marks = {sha256(key.encode()).hexdigest()[:32]: (key, text) for key, text in taken.found.odd}
+    taken.state["refused"] = sorted(before | set(marks) if taken.part else set(marks))
+    return [
+        Refused(name, where, "a key holds a value its type can't", text)
+        for mark, (where, text) in marks.items()
+        if mark not in before
+    ]

@@ -9,7 +9,18 @@ from catchwater.project import names
 from catchwater.project.captures import TableCapture
 from catchwater.project.tables import Column, Reference, TableSchema
 
-SNAPSHOT = """json_build_object(
+# What the snapshot's xmin waits for, as far as a plain user sees it: begun when is NULL for another user's transaction,
+# and on a standby nothing is seen. Slots and readers hold back vacuum, never this number.
+PIN = """CASE WHEN NOT pg_is_in_recovery() THEN COALESCE(
+    (SELECT json_build_object('kind', 'transaction', 'pid', a.pid, 'name', a.usename,
+        'seconds', extract(epoch FROM statement_timestamp() - a.xact_start)::int8)
+      FROM pg_stat_activity a WHERE a.backend_xid = pg_snapshot_xmin(pg_current_snapshot())::xid LIMIT 1),
+    (SELECT json_build_object('kind', 'prepared', 'pid', NULL, 'name', p.gid,
+        'seconds', extract(epoch FROM statement_timestamp() - p.prepared)::int8)
+      FROM pg_prepared_xacts p WHERE p.transaction = pg_snapshot_xmin(pg_current_snapshot())::xid LIMIT 1)) END"""
+
+SNAPSHOT = f"""json_build_object(
+  'pin', {PIN},
   'system', (SELECT system_identifier FROM pg_control_system())::text,
   'started', to_char(pg_postmaster_start_time() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
   'timeline', CASE WHEN pg_is_in_recovery() THEN (SELECT timeline_id FROM pg_control_checkpoint())::int8
@@ -70,13 +81,15 @@ QUERY = """SELECT json_build_object('snapshot', {snapshot}, 'tables', (SELECT CO
     'oid', r.oid, 'schema', n.nspname, 'table', r.relname, 'kind', r.relkind, 'partition', r.relispartition,
     'method', (SELECT amname FROM pg_am WHERE pg_am.oid = r.relam),
     'usage', has_schema_privilege(n.oid, 'USAGE'), 'select', has_table_privilege(r.oid, 'SELECT'),
-    'hidden', row_security_active(r.oid), 'leaves', {leaves}, 'columns', {columns}, 'keys', {keys},
+    'hidden', row_security_active(r.oid), 'absent', r.relpersistence = 'u' AND pg_is_in_recovery(),
+    'extension', EXISTS (SELECT FROM pg_depend d
+      WHERE d.classid = 'pg_class'::regclass AND d.objid = r.oid AND d.deptype = 'e'),
+    'leaves', {leaves}, 'columns', {columns}, 'keys', {keys},
     'references', {references}) ORDER BY n.nspname, r.relname), '[]')
   FROM pg_class r JOIN pg_namespace n ON n.oid = r.relnamespace
   WHERE r.relkind IN ('r', 'p', 'v', 'm', 'f') AND r.relpersistence <> 't' AND {which}))::text AS document"""
 
-EVERYTHING = """n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND NOT EXISTS (SELECT FROM pg_depend d
-  WHERE d.classid = 'pg_class'::regclass AND d.objid = r.oid AND d.deptype = 'e')"""
+EVERYTHING = "n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'"
 
 
 @dataclass(frozen=True)
@@ -84,7 +97,8 @@ class Relation:
     """One table, view or partition as the catalog has it; `name` is what the lake and the warehouse call it.
 
     `leaves` are the partitions that hold rows, as (oid, kind, whether our transaction has locked it); their kind is
-    `r` for a heap. `how` is the capture that is declared, None for `snapshot`; `declared` means that its `key` is too.
+    `r` for a heap. `absent`: unlogged, and this server is a standby. `how` is the capture that is declared, None for
+    `snapshot`; `declared` means that its `key` is too.
     """
 
     oid: int
@@ -101,6 +115,8 @@ class Relation:
     leaves: tuple[tuple[int, str, bool], ...]
     links: tuple[dict[str, Any], ...]
     mark: str
+    absent: bool = False
+    extension: bool = False
     how: TableCapture | None = None
     declared: bool = False
 
@@ -191,6 +207,8 @@ def _relation(found: dict[str, Any]) -> Relation:
         leaves=tuple((int(leaf["oid"]), leaf["kind"], leaf["locked"]) for leaf in found["leaves"] or []),
         links=tuple(found["references"] or []),
         mark=hashlib.sha256("\n".join(marks).encode()).hexdigest()[:32],
+        absent=found["absent"],
+        extension=found["extension"],
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from catchwater.adapters.sources.postgres_difference import Table
-from catchwater.adapters.sources.postgres_position import Sum
+from catchwater.adapters.sources.postgres_position import WRAP, Sum
 from catchwater.adapters.sources.postgres_reading import number, scan
 from catchwater.adapters.sources.postgres_select import as_array, pairs_sum
 from catchwater.ports import Held
@@ -12,6 +12,30 @@ from catchwater.project import names
 
 SLICE = 5_000
 MOST_PAIRS = 200_000
+
+
+class Pairs:
+    """`old`: the (key, version) held under the keys of some rows, `count` of them; the table's `held` is there."""
+
+    def __init__(self, table: Table, rows: str) -> None:
+        self.table, self.con = table, table.con
+        key = ", ".join(f"held.{names.quote(name)}" for name in table.key)
+        on = " AND ".join(f"held.{names.quote(name)} = f.{names.quote(name)}" for name in table.key)
+        self.con.execute(
+            f"CREATE OR REPLACE TEMP TABLE old AS SELECT {key}, held._version::BIGINT AS _version FROM held "
+            f"SEMI JOIN {rows} AS f ON {on}"
+        )
+        self.count = table.count("old")
+
+    def sum(self) -> int:
+        """The sum of them, as Postgres itself hashes them."""
+        fields = self.table.key_fields
+        arrays = [as_array(field, names.quote(field.name)) for field in fields]
+        arrays.append("'{' || string_agg(_version::VARCHAR, ',') || '}'")
+        slices = self.con.execute(
+            f"SELECT {', '.join(arrays)} FROM (SELECT *, rowid // {SLICE} AS slice FROM old) GROUP BY slice"
+        ).fetchall()
+        return sum(int(self.table.session.rows(pairs_sum(fields, texts))[0][0]) for texts in slices)
 
 
 class Change:
@@ -43,29 +67,22 @@ class Change:
         news = self.table.count(scan(self.staged))
         if not 0 < news <= MOST_PAIRS:
             return False
-        old = self._old()
-        if self.before.count - old + news != now.count:
+        old = Pairs(self.table, scan(self.staged))
+        if self.before.count - old.count + news != now.count:
             return False
         added = number(self.con, f"SELECT COALESCE(sum(_sum), 0) FROM {scan(self.staged)}")
-        return int(self.before.checksum) - self._sum() + added == int(now.checksum)
+        return int(self.before.checksum) - old.sum() + added == int(now.checksum)
 
-    def _old(self) -> int:
-        """`old`: the (key, version) held under the keys of the staged rows, numbered."""
-        table = self.table
-        key = ", ".join(f"held.{names.quote(name)}" for name in table.key)
-        on = " AND ".join(f"held.{names.quote(name)} = f.{names.quote(name)}" for name in table.key)
-        self.con.execute(
-            f"CREATE OR REPLACE TEMP TABLE old AS SELECT {key}, held._version::BIGINT AS _version FROM held "
-            f"SEMI JOIN {scan(self.staged)} AS f ON {on}"
-        )
-        return table.count("old")
 
-    def _sum(self) -> int:
-        """The sum of the pairs in `old`, as Postgres itself hashes them."""
-        fields = self.table.key_fields
-        arrays = [as_array(field, names.quote(field.name)) for field in fields]
-        arrays.append("'{' || string_agg(_version::VARCHAR, ',') || '}'")
-        slices = self.con.execute(
-            f"SELECT {', '.join(arrays)} FROM (FROM old SELECT *, rowid // {SLICE} AS slice) GROUP BY slice"
-        ).fetchall()
-        return sum(int(self.table.session.rows(pairs_sum(fields, texts))[0][0]) for texts in slices)
+def late_pairs(table: Table, held: Held, since: int, age: int) -> Sum | None:
+    """Of the versions held under keys that came again: rows of the batch written since the first part. None when there
+    are so many that all versions must be compared."""
+    if not table.found.files:
+        return Sum(0, "0")
+    distance = f"((_version::BIGINT - {since % WRAP} + {WRAP}) % {WRAP})"
+    rows = f"(FROM {scan(table.found.files)} WHERE {distance} < {age})"
+    if table.count(rows) > MOST_PAIRS:
+        return None
+    table.hold(held)
+    pairs = Pairs(table, rows)
+    return Sum(pairs.count, str(pairs.sum()))

@@ -24,13 +24,29 @@ def choose(
     relations, wrong = declared(relations, capture)
     if isinstance(wanted, str):
         named = set() if isinstance(capture, str) else {one.oid for name in capture for one in called(relations, name)}
-        chosen = [one for one in relations if _is_table(one) and (one.kind in ("r", "p") or one.oid in named)]
+        chosen = [one for one in relations if _is_table(one) and (_usual(one) or one.oid in named)]
         taken = {one.oid for one in chosen}
         notes = [_left_out(one) for one in relations if not one.partition and one.oid not in taken]
     else:
         chosen, notes = _named(relations, wanted, place), []
     check(chosen, place, wrong)
     return tuple(chosen), tuple(notes)
+
+
+def survey(relations: Sequence[Relation], place: Address) -> tuple[list[Relation], list[str]]:
+    """The tables that this user can read, and of each other one why not and what would help."""
+    readable: dict[str, Relation] = {}
+    left_out = []
+    for one in sorted((one for one in relations if _is_table(one) and _usual(one)), key=lambda one: one.full):
+        problems = _problems(one, place.user)
+        if one.name in readable:
+            both = f"{readable[one.name].full} and {one.full} would both be called {one.name}"
+            problems.append((both, "list one of them under `tables:`"))
+        if problems:
+            left_out.append("; ".join(f"{problem} ({step})" for problem, step in problems))
+        else:
+            readable[one.name] = one
+    return list(readable.values()), left_out
 
 
 def check(chosen: Iterable[Relation], place: Address, wrong: Sequence[Wrong] = ()) -> None:
@@ -90,22 +106,34 @@ def _is_table(relation: Relation) -> bool:
     return (relation.kind in ("r", "p") or routed) and not relation.partition and bool(relation.fields)
 
 
+def _usual(relation: Relation) -> bool:
+    """Whether `all` means it."""
+    return relation.kind in ("r", "p") and not relation.extension
+
+
 def _other(relation: Relation) -> str:
     if relation.partition:
         return "a partition"
+    if relation.extension:
+        return "a part of an extension"
     return OTHER_KINDS.get(relation.kind, "a table") if relation.fields else "a table without columns"
 
 
 def _left_out(relation: Relation) -> str:
     said = f"{relation.full} is {_other(relation)}: left out"
-    if relation.kind not in OTHER_KINDS or not relation.fields:
+    if relation.extension or relation.kind not in OTHER_KINDS or not relation.fields:
         return said
     return f"{said}; `capture: {{{written(relation)}: full}}` reads it"
 
 
-def written(relation: Relation) -> str:
+def named(relation: Relation) -> str:
     """How catchwater.yml names a table."""
-    return _written(relation.table if relation.schema == "public" else relation.full)
+    return relation.table if relation.schema == "public" else relation.full
+
+
+def written(relation: Relation) -> str:
+    """The same inside a line of YAML."""
+    return _written(named(relation))
 
 
 def _written(name: str) -> str:
@@ -127,6 +155,9 @@ def _problems(relation: Relation, user: str) -> list[tuple[str, str]]:
         problems.append(
             (f"row security hides rows of {relation.full}", f"ALTER ROLE {who} BYPASSRLS; or leave the table out")
         )
+    if relation.absent:
+        step = "read the primary, or leave it out with `tables:`"
+        problems.append((f"{relation.full} is unlogged, and a standby has nothing of it", step))
     if relation.how is None and not relation.heap:
         why = "isn't stored in a heap"
         if any(kind == "f" for _, kind, _ in relation.leaves):

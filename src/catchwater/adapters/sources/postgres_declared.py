@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 
 from catchwater.adapters.sources.postgres_catalog import Relation, folded
 from catchwater.errors import SourceRefused
+from catchwater.project import names
 from catchwater.project.captures import Capture, TableCapture
 
 FULL = TableCapture(full=True)
@@ -143,7 +144,8 @@ def _cursor(relation: Relation, name: str, how: TableCapture, cursor: str) -> It
         yield Wrong(where, f"{relation.full}.{cursor}{kind} doesn't count upwards exactly", right)
         return
     if field.nullable and relation.kind in ("r", "p"):
-        right = f"ALTER TABLE {relation.quoted} ALTER COLUMN … SET NOT NULL, or another column, or `full`"
+        line = f"ALTER TABLE {relation.quoted} ALTER COLUMN {names.quote(cursor)} SET NOT NULL"
+        right = f"{line}, or another column, or `full`"
         yield Wrong(where, f"{relation.full}.{cursor} may be NULL, and a cursor never sees such a row", right)
     if how.lag is not None and isinstance(how.lag, int) is not (field.origin in NUMBERS):
         right = "lag: 1000" if field.origin in NUMBERS else "lag: 10 minutes"

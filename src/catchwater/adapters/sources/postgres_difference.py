@@ -100,8 +100,9 @@ class Table(Reader):
         self.con.execute(
             "CREATE OR REPLACE TEMP TABLE news AS SELECT file, place, CASE WHEN replaces THEN _id END AS _rev, _at "
             f"FROM (SELECT *, {replaces} AS replaces FROM ("
-            "SELECT f.file_index AS file, f.file_row_number AS place, held._id, held._at, held._id IS NOT NULL AS there, "
-            f"COALESCE(f._version = held._version, false) AS known, {' AND '.join(same)} AS alike "
+            "SELECT f.file_index AS file, f.file_row_number AS place, held._id, held._at, "
+            "held._id IS NOT NULL AS there, COALESCE(f._version = held._version, false) AS known, "
+            f"{' AND '.join(same)} AS alike "
             f"FROM {scan(staged)} AS f LEFT JOIN held ON {self.on('f', 'held')})) "
             "WHERE NOT (there AND alike AND known)"
         )

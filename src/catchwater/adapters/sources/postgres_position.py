@@ -16,15 +16,17 @@ WRAP = 1 << 32
 STALE_XIDS = 10_000_000
 STALE_SECONDS = 86_400
 PINNED_XIDS = 10_000
-MOST_RUNNING = 1_000
+MOST_STARTS = 16
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What one transaction sees, and of which server; xids have 64 bits, `at` is the server's clock (RFC 3339)."""
+    """What one transaction sees, and of which server; xids have 64 bits, `at` is the server's clock (RFC 3339), by
+    which it `started`."""
 
     system: str
     timeline: int
+    started: str
     xmin: int
     xmax: int
     lsn: int
@@ -43,6 +45,7 @@ def snapshot_of(found: Mapping[str, Any]) -> Snapshot:
     return Snapshot(
         system=found["system"],
         timeline=int(found["timeline"]),
+        started=found["started"],
         xmin=int(found["xmin"]),
         xmax=int(found["xmax"]),
         lsn=int(found["lsn"] or 0),
@@ -53,6 +56,19 @@ def snapshot_of(found: Mapping[str, Any]) -> Snapshot:
 def same_server(position: Mapping[str, Any] | None, snapshot: Snapshot) -> bool:
     then = position or {}
     return (then.get("system"), then.get("timeline")) == (snapshot.system, snapshot.timeline)
+
+
+def recognised(state: Mapping[str, Any], snapshot: Snapshot) -> bool:
+    """Whether a table was read from this very server, or from a replica or a restart of it since compared: a copy that
+    was restored has the same identifier, and what it wrote since has numbers that the lost rows had."""
+    same = state.get("server") == [snapshot.system, snapshot.timeline]
+    return same and snapshot.started in state.get("starts", ())
+
+
+def _starts(state: Mapping[str, Any], snapshot: Snapshot) -> list[str]:
+    """The last few starts of this server and its replicas at which the table was compared."""
+    then = state.get("starts", []) if state.get("server") == [snapshot.system, snapshot.timeline] else []
+    return [*(start for start in then if start != snapshot.started), snapshot.started][-MOST_STARTS:]
 
 
 def stale(position: Mapping[str, Any] | None, snapshot: Snapshot) -> bool:
@@ -96,8 +112,8 @@ def recent(state: Mapping[str, Any], now: int) -> list[str]:
     return [" OR ".join([candidates(then, now - then), *open_then])]
 
 
-def state_of(relation: Relation, snapshot: Snapshot, refused: Sequence[str]) -> dict[str, Any]:
-    """What the position says of one table: `xmin` is where its next reading begins."""
+def state_of(relation: Relation, snapshot: Snapshot, before: Mapping[str, Any]) -> dict[str, Any]:
+    """What the position says of one table, and what it said `before`: `xmin` is where its next reading begins."""
     return {
         "schema": relation.schema,
         "table": relation.table,
@@ -107,7 +123,9 @@ def state_of(relation: Relation, snapshot: Snapshot, refused: Sequence[str]) -> 
         "xmin": snapshot.xmin,
         "xmax": snapshot.xmax,
         "sum": form(relation),
-        "refused": list(refused),
+        "refused": sorted(before.get("refused", ())),
+        "server": [snapshot.system, snapshot.timeline],
+        "starts": _starts(before, snapshot),
     }
 
 
@@ -117,7 +135,8 @@ def drift(relation: Relation, held: TableHeld) -> list[str]:
     new = {field.name: field.type for field in relation.fields}
     said = [f"column {name} was dropped; versions held keep its values" for name in old if name not in new]
     said += [f"column {name} was added" for name in new if name not in old]
-    said += [f"column {name} was {old[name]} and is {new[name]}" for name in new if old.get(name, new[name]) != new[name]]
+    moved = [name for name in new if old.get(name, new[name]) != new[name]]
+    said += [f"column {name} was {old[name]} and is {new[name]}" for name in moved]
     return [f"{relation.name}: {text}" for text in said]
 
 

@@ -7,21 +7,22 @@ from typing import Any
 from uuid import uuid4
 
 from catchwater.adapters.sources import postgres_catalog as catalog
-from catchwater.adapters.sources.postgres_capture import HALF
-from catchwater.adapters.sources.postgres_capture import _candidates as candidates
-from catchwater.adapters.sources.postgres_capture import _checksum as checksum_of
-from catchwater.adapters.sources.postgres_capture import _snapshot as snapshot_of
 from catchwater.adapters.sources.postgres_catalog import Relation
 from catchwater.adapters.sources.postgres_connection import Session
+from catchwater.adapters.sources.postgres_declared import bound
 from catchwater.adapters.sources.postgres_difference import PARQUET
+from catchwater.adapters.sources.postgres_position import HALF, candidates, form, same_server, snapshot_of, total
 from catchwater.adapters.sources.postgres_select import Field, is_odd, row_hash, select_here, select_there
 from catchwater.errors import SourceBusy
 from catchwater.ports import Compared, Held, TableHeld
 from catchwater.project import names
+from catchwater.project.captures import TableCapture
 
 NAMED = 10
 WRONG = ("lost", "stale", "ghosts")
 _CHANGED = "the table or its server isn't the one read last: differences wait for the next run, which reads it whole"
+_CURSOR = "read by a cursor: rows that it can't see wait for the pass over the whole table"
+_FULL = "read in full, without versions: what differs waits for the next run"
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ class Known:
 class Comparison:
     """One look at some tables (name → schema, table), inside a transaction that has their locks."""
 
-    def __init__(self, session: Session, held: Held, work: Path) -> None:
-        self.session, self.held, self.work = session, held, work
+    def __init__(self, session: Session, held: Held, work: Path, hows: Mapping[str, TableCapture]) -> None:
+        self.session, self.held, self.work, self.hows = session, held, work, hows
         self.con, self.where = session.con, session.place.where
 
     def run(self, pairs: Mapping[str, tuple[str, str]]) -> dict[str, Compared]:
@@ -46,7 +47,7 @@ class Comparison:
         document = self.session.document(catalog.query(list(pairs.values())))
         self.snapshot = snapshot_of(document["snapshot"])
         then = self.held.position or {}
-        self.same = (then.get("system"), then.get("timeline")) == (self.snapshot.system, self.snapshot.timeline)
+        self.same = same_server(then, self.snapshot)
         if self.same and (self.snapshot.xmax < then["xmax"] or self.snapshot.lsn < then["lsn"]):
             raise SourceBusy(
                 f"this server is behind what was read at {then['at']}: nothing can be told from it",
@@ -59,6 +60,8 @@ class Comparison:
             relation = known.get(pair)
             if relation is None:
                 raise SourceBusy(f"{name} was dropped meanwhile", where=self.where, next_step="catchwater verify")
+            if name in self.hows:
+                relation, _ = bound(relation, self.hows[name], name)
             found[name] = self._table(relation, self.held.tables[name])
         return found
 
@@ -82,28 +85,34 @@ class Comparison:
 
     def _known(self, relation: Relation, held: TableHeld) -> Known:
         state = held.state
-        shape = {column.name: column.type for column in held.schema.columns}
-        same = (
-            self.same
-            and "xmin" in state
-            and state.get("oid") == relation.oid
-            and state.get("fingerprint") == relation.mark
-            and shape == {field.name: field.type for field in relation.fields}
-        )
-        if not same:
+        if relation.name in self.hows:
+            return Known("true", False, _CURSOR if self.hows[relation.name].cursor else _FULL)
+        if not self._same(relation, held):
             return Known("true", False, _CHANGED)
         age = self.snapshot.xmax - int(state["xmin"])
         if age >= HALF:
             return Known("true", False, "its position is older than transaction numbers can be compared")
-        total = self.session.rows(f"SELECT count(*) AS n, {checksum_of(relation)} AS s FROM {relation.rows_of} AS x")[0]
+        sql = f"SELECT count(*) AS n, {total(relation)} AS s FROM {relation.rows_of} AS x"
+        ((count, checksum),) = self.session.rows(sql)
+        unmoved = state.get("sum") == form(relation) and (int(count), checksum) == (held.count, held.checksum)
         leaves = tuple(oid for oid, _, _ in relation.leaves if oid not in state["leaves"])
-        return Known(
-            candidates(int(state["xmin"]), age, leaves), (int(total[0]), total[1]) == (held.count, held.checksum)
+        return Known(candidates(int(state["xmin"]), age, leaves), unmoved)
+
+    def _same(self, relation: Relation, held: TableHeld) -> bool:
+        """Whether the table is the one that was read last, so that versions can be compared."""
+        shape = {column.name: column.type for column in held.schema.columns}
+        return (
+            self.same
+            and "xmin" in held.state
+            and held.state.get("oid") == relation.oid
+            and held.state.get("fingerprint") == relation.mark
+            and shape == {field.name: field.type for field in relation.fields}
         )
 
     def _server(self, relation: Relation, known: Known) -> None:
-        """The view `server`: every row there in the shape of the lake, with `_version`, `_exact` and `f` (fresh)."""
-        version = "x.xmin::text" if relation.key else row_hash(relation.fields)
+        """The view `server`: every row there in the shape of the lake, with `_version`, `_exact`, and whether it is fresh as `_op`
+        (names that no column of a table has)."""
+        version = "x.xmin::text" if relation.versioned else row_hash(relation.fields)
         odd = is_odd(_keys(relation))
         tail = f" WHERE ({odd}) IS NOT TRUE" if odd and relation.key else ""
         sql = (
@@ -111,7 +120,7 @@ class Comparison:
         )
         path = self.work / f"{uuid4()}.parquet"
         self.con.execute(
-            f"COPY (SELECT {select_here(relation.fields)}, v AS _version, f FROM {self.session.scan(sql)}) "
+            f"COPY (SELECT {select_here(relation.fields)}, v AS _version, f AS _op FROM {self.session.scan(sql)}) "
             f"TO {names.literal(str(path))} {PARQUET}"
         )
         self.con.execute(f"CREATE OR REPLACE TEMP VIEW server AS FROM read_parquet({names.literal(str(path))})")
@@ -138,16 +147,16 @@ class Comparison:
         keys = ", ".join(f"coalesce(s.{name}, h.{name}) AS {name}" for name in key)
         first = key[0]
         gone = "'ghosts'" if known.unmoved else "'pending'"
-        fresh = "false" if known.unmoved else "s.f"
+        fresh = "false" if known.unmoved else "s._op"
         other = f"s._version <> h._version OR ({_differs(relation)})"
         same = f"s._version = h._version AND ({_differs(relation)})"
         stale = f"WHEN {same} THEN 'stale'" if not known.note else ""
         verdict = f"CASE WHEN s.{first} IS NULL THEN {gone} {stale} WHEN {fresh} THEN 'pending' ELSE 'lost' END"
         self.con.execute(
-            f"CREATE OR REPLACE TEMP TABLE verdicts AS SELECT {keys}, {verdict} AS verdict FROM server AS s "
+            f"CREATE OR REPLACE TEMP TABLE verdicts AS SELECT {keys}, {verdict} AS _op FROM server AS s "
             f"FULL JOIN held AS h ON {match} WHERE s.{first} IS NULL OR h.{first} IS NULL OR {other}"
         )
-        counts = self._counts("SELECT verdict, count(*) FROM verdicts GROUP BY ALL")
+        counts = self._counts("SELECT _op, count(*) FROM verdicts GROUP BY ALL")
         there = self._number("SELECT count(*) FROM server")
         not_equal = self._number(
             "SELECT count(*) FROM verdicts AS v SEMI JOIN server AS s ON "
@@ -162,38 +171,32 @@ class Comparison:
         self.con.execute(
             "CREATE OR REPLACE TEMP TABLE sums AS SELECT _version, sum(there)::BIGINT AS there, "
             "sum(fresh)::BIGINT AS fresh, sum(here)::BIGINT AS here FROM ("
-            "SELECT _version, 1 AS there, f::INTEGER AS fresh, 0 AS here FROM server UNION ALL "
+            "SELECT _version, 1 AS there, _op::INTEGER AS fresh, 0 AS here FROM server UNION ALL "
             "SELECT _version, 0, 0, 1 FROM held) GROUP BY _version"
         )
         self.con.execute(
             "CREATE OR REPLACE TEMP TABLE verdicts AS "
-            f"SELECT _version, 'pending' AS verdict, {fresh} AS n FROM sums WHERE there > here UNION ALL "
+            f"SELECT _version, 'pending' AS _op, {fresh} AS n FROM sums WHERE there > here UNION ALL "
             f"SELECT _version, 'lost', there - here - {fresh} FROM sums WHERE there > here UNION ALL "
             f"SELECT _version, {gone}, here - there FROM sums WHERE here > there"
         )
         self.con.execute("DELETE FROM verdicts WHERE n = 0")
-        counts = self._counts("SELECT verdict, sum(n)::BIGINT FROM verdicts GROUP BY ALL")
+        counts = self._counts("SELECT _op, sum(n)::BIGINT FROM verdicts GROUP BY ALL")
         return counts | {"equal": self._number("SELECT coalesce(sum(least(there, here)), 0) FROM sums")}
 
     def _named(self, relation: Relation) -> list[str]:
         """Some of the rows that are wrong: the verdict, then the key (of a row without one, its values)."""
+        columns = relation.key or tuple(field.name for field in relation.fields)
+        label = ", ".join(f"{names.literal(name + ' = ')} || b.{names.quote(name)}::VARCHAR" for name in columns)
         if relation.key:
-            label = ", ".join(f"{names.literal(name + ' = ')} || {names.quote(name)}::VARCHAR" for name in relation.key)
-            rows = self.con.execute(
-                f"SELECT verdict, concat_ws(', ', {label}) AS label FROM verdicts WHERE verdict IN {WRONG} "
-                f"ORDER BY ALL LIMIT {NAMED}"
-            ).fetchall()
+            found = f"SELECT b._op, concat_ws(', ', {label}) AS _exact FROM verdicts AS b WHERE b._op IN {WRONG}"
         else:
-            label = ", ".join(
-                f"{names.literal(field.name + ' = ')} || {names.quote(field.name)}::VARCHAR"
-                for field in relation.fields
+            both = "(SELECT * EXCLUDE (_op) FROM server UNION ALL BY NAME FROM held)"
+            found = (
+                f"SELECT v._op, left(any_value(concat_ws(', ', {label})), 200) AS _exact FROM verdicts AS v "
+                f"JOIN {both} AS b ON v._version = b._version WHERE v._op IN {WRONG} GROUP BY v._op, v._version"
             )
-            both = "(SELECT * EXCLUDE (f) FROM server UNION ALL BY NAME FROM held)"
-            rows = self.con.execute(
-                f"SELECT verdict, left(any_value(concat_ws(', ', {label})), 200) AS label FROM verdicts "
-                f"JOIN {both} AS b USING (_version) WHERE verdict IN {WRONG} GROUP BY verdict, _version "
-                f"ORDER BY ALL LIMIT {NAMED}"
-            ).fetchall()
+        rows = self.con.execute(f"{found} ORDER BY 1, 2 LIMIT {NAMED}").fetchall()
         return [f"{'ghost' if verdict == 'ghosts' else verdict}: {text}" for verdict, text in rows]
 
     def _counts(self, sql: str) -> dict[str, int]:

@@ -36,10 +36,12 @@ class TopicSource:
         """The messages after the log's position, at most BATCH_MESSAGES and BATCH_BYTES; those before are deleted."""
         only(self._name, tables)
         queue = EmbeddedTopic(self._settings.state, self._name)
+        newest = queue.newest()
         found, notes = waiting(queue, held)
         if not found or not tables:
             return None
-        return self._extraction(queue, found, held, (work, notes))
+        done = self._extraction(queue, found, held, (work, notes))
+        return replace(done, more=found[-1].number < newest)  # what came since wakes the next batch, or none would end
 
     def replay(self, aside: Aside, held: Held, work: Path) -> Extraction:
         """Messages that were refused, against the schema of now; one whose id the log has by now is a duplicate."""
@@ -74,7 +76,6 @@ class TopicSource:
             raw=(sorted_.kept,) if sorted_.kept_rows else (),
             refused=(*sorted_.refused, *refused),
             rows_read=len(found),
-            more=queue.newest() > found[-1].number,
             notes=notes,
         )
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,11 @@ class GcsStore:
 
     def fetch(self, key: str) -> Path:
         return copy(self._cache, key, self._download)
+
+    def delete(self, key: str) -> None:
+        """For the sweep alone: no stage sees it."""
+        with suppress(NotFound), self._errors(key):
+            self._blob(key).delete(timeout=self._patience, retry=self._again)
 
     def list(self, prefix: str) -> Iterator[Stored]:
         """Objects whose key begins with `prefix`, by key."""

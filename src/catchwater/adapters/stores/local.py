@@ -55,6 +55,17 @@ class LocalStore:
             raise NotFound("no such object", where=str(path))
         return path
 
+    def delete(self, key: str) -> None:
+        """For the sweep alone: no stage sees it."""
+        path = self._path(key)
+        try:
+            path.unlink(missing_ok=True)
+            _sync(path.parent)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as error:
+            raise _refused(error, path) from error
+
     def list(self, prefix: str) -> Iterator[Stored]:
         """Objects whose key begins with `prefix`, by key."""
         found = []

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -81,6 +81,11 @@ class S3Store:
 
     def fetch(self, key: str) -> Path:
         return copy(self._cache, key, self._download)
+
+    def delete(self, key: str) -> None:
+        """For the sweep alone: no stage sees it."""
+        with self._errors(key), suppress(FileNotFoundError):
+            self._obstore.delete(self._bucket, self._key(key))
 
     def list(self, prefix: str) -> Iterator[Stored]:
         """Objects whose key begins with `prefix`, by key."""

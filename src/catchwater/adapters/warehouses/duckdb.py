@@ -78,7 +78,7 @@ class DuckdbWarehouse:
                 files.begin_with(self.folder / now.file, self.folder / back)
             con, notes = self._open(back)
             try:
-                session = DuckdbSession(con, notes)
+                session = DuckdbSession(con, notes, now.version if now else None)
                 yield session
                 number = session.finish(now.version.number if now else None)
                 version = Version(number, session.markers(), ddl.shapes(con))
@@ -126,10 +126,10 @@ class DuckdbWarehouse:
 
 
 class DuckdbSession:
-    """One load into the file that isn't read."""
+    """One load into the file that isn't read; `front` is what readers have meanwhile (ports.Beside)."""
 
-    def __init__(self, con: "duckdb.DuckDBPyConnection", notes: Sequence[str]) -> None:
-        self._con, self._notes = con, tuple(notes)
+    def __init__(self, con: "duckdb.DuckDBPyConnection", notes: Sequence[str], front: Version | None = None) -> None:
+        self._con, self._notes, self.front = con, tuple(notes), front
 
     def markers(self) -> dict[str, Marker]:
         rows = self._con.execute(f"SELECT log, seq, hash FROM {ddl.OWN}._catchwater_markers").fetchall()
