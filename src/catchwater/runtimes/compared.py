@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import duckdb
 
 KINDS = ("added", "removed", "changed")
-_DIFFERS, _KIND = "#differs", "#kind"
+_DIFFERS, _KIND, _FLAGS = "#differs", "_removed", "_occurrence"  # the last two are names that no column of a model has
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,11 @@ def differing(
         check_key(con, relation, key)
     _create_differs(con, pair, list(columns), key)
     rest = [name for name in columns if name not in key]
-    sums = ", ".join(f"count(*) FILTER (d{number})" for number in range(len(rest)))
-    counts = dict(con.execute(f"SELECT {quote(_KIND)}, count(*) FROM {quote(_DIFFERS)} GROUP BY ALL").fetchall())
+    sums = ", ".join(f"count(*) FILTER ({_FLAGS}[{number}])" for number in range(1, len(rest) + 1))
+    counts = dict(con.execute(f"SELECT {_KIND}, count(*) FROM {quote(_DIFFERS)} GROUP BY ALL").fetchall())
     found: tuple[Any, ...] = ()
     if rest and counts.get("changed"):
-        only = f"{quote(_KIND)} = 'changed'"
+        only = f"{_KIND} = 'changed'"
         found = con.execute(f"SELECT {sums} FROM {quote(_DIFFERS)} WHERE {only}").fetchone() or ()
     by_column = {name: int(count) for name, count in zip(rest, found, strict=False) if count}
     shown = _examples(con, pair, list(columns), key, examples)
@@ -79,11 +79,11 @@ def _create_differs(
     match = " AND ".join(f"o.{quote(name)} = n.{quote(name)}" for name in key)
     both = ", ".join(f"coalesce(o.{quote(name)}, n.{quote(name)}) AS {quote(name)}" for name in key)
     flags = [f"o.{quote(name)} IS DISTINCT FROM n.{quote(name)}" for name in columns if name not in key]
-    named = "".join(f", {flag} AS d{number}" for number, flag in enumerate(flags))
     gone, fresh = f"n.{quote(key[0])} IS NULL", f"o.{quote(key[0])} IS NULL"
     kind = f"CASE WHEN {gone} THEN 'removed' WHEN {fresh} THEN 'added' ELSE 'changed' END"
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE {quote(_DIFFERS)} AS SELECT {both}, {kind} AS {quote(_KIND)}{named} "
+        f"CREATE OR REPLACE TEMP TABLE {quote(_DIFFERS)} AS SELECT {both}, {kind} AS {_KIND}, "
+        f"[{', '.join(flags)}]::BOOLEAN[] AS {_FLAGS} "
         f"FROM {old} AS o FULL JOIN {new} AS n ON {match} WHERE {' OR '.join([gone, fresh, *flags])}"
     )
 
@@ -96,13 +96,13 @@ def _examples(
         return ()
     rest = [name for name in columns if name not in key]
     by = ", ".join(quote(name) for name in key)
-    each = f"row_number() OVER (PARTITION BY {quote(_KIND)} ORDER BY {by})"
+    each = f"row_number() OVER (PARTITION BY {_KIND} ORDER BY {by})"
     some = f"(FROM {quote(_DIFFERS)} QUALIFY {each} <= {most})"
     label = ", ".join(f"{literal(name + ' = ')} || d.{quote(name)}::VARCHAR" for name in key)
     parts = [
-        f"CASE WHEN d.{quote(_KIND)} = 'changed' AND d.d{number} THEN "
+        f"CASE WHEN d.{_KIND} = 'changed' AND d.{_FLAGS}[{number}] THEN "
         f"[o.{quote(name)}::VARCHAR, n.{quote(name)}::VARCHAR] END"
-        for number, name in enumerate(rest)
+        for number, name in enumerate(rest, 1)
     ]
     joins = [
         f"LEFT JOIN {quote(relation)} AS {alias} ON "
@@ -111,9 +111,9 @@ def _examples(
     ]
     order = ", ".join(f"d.{quote(name)}" for name in key)
     rows = con.execute(
-        f"SELECT d.{quote(_KIND)}, concat_ws(', ', {label}) AS label{''.join(f', {part}' for part in parts)} "
+        f"SELECT d.{_KIND}, concat_ws(', ', {label}) AS label{''.join(f', {part}' for part in parts)} "
         f"FROM {some} AS d {' '.join(joins)} "
-        f"ORDER BY list_position(['changed', 'added', 'removed'], d.{quote(_KIND)}), {order}"
+        f"ORDER BY list_position(['changed', 'added', 'removed'], d.{_KIND}), {order}"
     ).fetchall()
     return tuple(
         Example(kind, text, {name: (pair[0], pair[1]) for name, pair in zip(rest, values, strict=True) if pair})
@@ -126,16 +126,17 @@ def _multisets(
 ) -> Differing:
     fields = ", ".join(quote(name) for name in columns)
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE {quote(_DIFFERS)} AS SELECT {fields}, sum(i)::BIGINT AS i FROM "
-        f"(SELECT {fields}, 1 AS i FROM {quote(pair[1])} UNION ALL SELECT {fields}, -1 FROM {quote(pair[0])}) "
-        f"GROUP BY {fields} HAVING sum(i) <> 0"
+        f"CREATE OR REPLACE TEMP TABLE {quote(_DIFFERS)} AS SELECT {fields}, sum({_KIND})::BIGINT AS {_KIND} FROM "
+        f"(SELECT {fields}, 1 AS {_KIND} FROM {quote(pair[1])} UNION ALL "
+        f"SELECT {fields}, -1 FROM {quote(pair[0])}) GROUP BY {fields} HAVING sum({_KIND}) <> 0"
     )
-    added = _number(con, f"SELECT coalesce(sum(i), 0) FROM {quote(_DIFFERS)} WHERE i > 0")
-    removed = _number(con, f"SELECT coalesce(-sum(i), 0) FROM {quote(_DIFFERS)} WHERE i < 0")
+    added = _number(con, f"SELECT coalesce(sum({_KIND}), 0) FROM {quote(_DIFFERS)} WHERE {_KIND} > 0")
+    removed = _number(con, f"SELECT coalesce(-sum({_KIND}), 0) FROM {quote(_DIFFERS)} WHERE {_KIND} < 0")
     label = ", ".join(f"{literal(name + ' = ')} || coalesce({quote(name)}::VARCHAR, 'NULL')" for name in columns)
+    kind = f"CASE WHEN {_KIND} > 0 THEN 'added' ELSE 'removed' END"
     shown = con.execute(
-        f"SELECT CASE WHEN i > 0 THEN 'added' ELSE 'removed' END, left(concat_ws(', ', {label}), 300) AS label "
-        f"FROM {quote(_DIFFERS)} QUALIFY row_number() OVER (PARTITION BY i > 0 ORDER BY label) <= {most} ORDER BY ALL"
+        f"SELECT {kind}, left(concat_ws(', ', {label}), 300) FROM {quote(_DIFFERS)} "
+        f"QUALIFY row_number() OVER (PARTITION BY {_KIND} > 0 ORDER BY {fields}) <= {most} ORDER BY 1, 2"
     ).fetchall()
     con.execute(f"DROP TABLE {quote(_DIFFERS)}")
     return Differing(rows, added, removed, examples=tuple(Example(kind, text) for kind, text in shown))
