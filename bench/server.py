@@ -27,7 +27,7 @@ def scanner() -> str:
 def start(home: Path, scale: float, site: Path) -> tuple[Postgres, str]:
     """The server and the database's name; tables lineitem and orders (with last_updated) are made once."""
     server = postgres(home / "postgres", trust=True, settings=SETTINGS)
-    name = f"tpch_{str(scale).replace('.', '_')}"
+    name = f"tpch_{f'{scale:g}'.replace('.', '_')}"
     if server.create_database(name):
         print(f"making TPC-H at scale {scale} in Postgres …", file=sys.stderr)
         _fill(server, name, scale, extension("tpch", site))

@@ -17,7 +17,7 @@ def commands() -> dict[str, Any]:
     """Every command of the command line by its name, `keys create` for one within a group."""
     from typer.main import get_command
 
-    from catchwater.cli.main import app
+    from catchwater.cli.commands import app
 
     found: dict[str, Any] = {}
     top: Any = get_command(app)

@@ -393,8 +393,9 @@ class Engine(Protocol):
         column of the SELECT when it can't be bound."""
         ...
 
-    def connect(self) -> "duckdb.DuckDBPyConnection":
-        """A private connection with a memory limit and a folder to spill to."""
+    def connect(self, *, roomy: bool = False) -> "duckdb.DuckDBPyConnection":
+        """A private connection with a memory limit and a folder to spill to; `roomy`: with as much memory as may be
+        had, for what doesn't fit into little even with spilling."""
         ...
 
 

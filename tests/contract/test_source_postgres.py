@@ -15,9 +15,20 @@ import pytest
 from catchwater.adapters.sources import postgres_capture
 from catchwater.errors import SourceBusy, SourceError, SourceRefused, SourceUnreachable
 from catchwater.ports import Held
-from tests.support.postgres import Database, Lake, any_db, assert_equal, db, postgres16, postgres18, source, there
+from tests.support.postgres import (
+    Database,
+    Lake,
+    any_db,
+    assert_equal,
+    db,
+    postgres15,
+    postgres16,
+    postgres18,
+    source,
+    there,
+)
 
-__all__ = ["any_db", "db", "postgres16", "postgres18"]
+__all__ = ["any_db", "db", "postgres15", "postgres16", "postgres18"]
 
 NOTHING = Held(None, {}, lambda con, table: (_ for _ in ()).throw(KeyError(table)))
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from catchwater.adapters.sources import postgres_routes
+from catchwater.adapters.sources import postgres_contents, postgres_routes
 from catchwater.errors import SourceRefused
-from tests.support.postgres import Database, Lake, any_db, assert_equal, db, postgres16, postgres18, source
+from tests.support.postgres import Database, Lake, any_db, assert_equal, db, postgres15, postgres16, postgres18, source
 
-__all__ = ["any_db", "db", "postgres16", "postgres18"]
+__all__ = ["any_db", "db", "postgres15", "postgres16", "postgres18"]
 
 SALES = (
     "CREATE TABLE sales (id int PRIMARY KEY, v text, at timestamptz NOT NULL)",
@@ -137,6 +137,24 @@ def test_a_view_by_cursor_is_compared_whole_from_time_to_time(
     assert lake.ingest().rows_out == 1
 
 
+def test_more_rows_than_a_batch_holds_come_in_several(
+    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    db.run("CREATE TABLE t (id int PRIMARY KEY)", "INSERT INTO t SELECT generate_series(1, 30)")
+    db.run("CREATE VIEW bag AS SELECT id % 4 AS r FROM t", "CREATE VIEW w AS SELECT id, id AS n FROM t")
+    lake = lake_of(db, tmp_path, {"bag": "full", "w": {"cursor": "n", "key": ["id"], "lag": 0}}, ["bag", "w"])
+    monkeypatch.setattr(postgres_contents, "BATCH", 12)
+    done = lake.ingest()
+    found = [(m.part, m.complete, m.tables["bag"].rows, m.tables["w"].rows) for m in lake.log.batches(None)]
+    assert found == [(1, False, 12, 12), (2, False, 12, 12), (3, True, 6, 6)]
+    assert len(done.batches) == 3
+    assert (assert_equal(lake, "bag"), assert_equal(lake, "w")) == (30, 30)
+    db.run("INSERT INTO t SELECT generate_series(31, 50)")
+    lake.ingest()
+    assert (assert_equal(lake, "bag"), assert_equal(lake, "w")) == (50, 50)
+    assert lake.ingest().batches == ()
+
+
 def test_a_key_that_does_not_hold_is_refused(db: Database, tmp_path: Path) -> None:
     db.run("CREATE TABLE t (id int, v int)", "INSERT INTO t VALUES (1, 1), (1, 2), (NULL, 3)")
     lake = lake_of(db, tmp_path, {"t": {"full": True, "key": ["id"]}})
@@ -154,7 +172,9 @@ def test_a_key_that_does_not_hold_is_refused(db: Database, tmp_path: Path) -> No
 
 
 def test_a_view_that_grows_null_cursors_is_refused_with_their_number(db: Database, tmp_path: Path) -> None:
-    db.run("CREATE TABLE t (id int PRIMARY KEY, n int)", "CREATE VIEW w AS SELECT * FROM t", "INSERT INTO t VALUES (1, 1)")
+    db.run(
+        "CREATE TABLE t (id int PRIMARY KEY, n int)", "CREATE VIEW w AS SELECT * FROM t", "INSERT INTO t VALUES (1, 1)"
+    )
     lake = lake_of(db, tmp_path, {"w": {"cursor": "n", "key": ["id"]}}, ["w"])
     assert lake.ingest().rows_out == 1
     db.run("INSERT INTO t VALUES (2, NULL), (3, NULL)")
@@ -172,3 +192,28 @@ def test_a_change_of_capture_writes_nothing_that_is_held(db: Database, tmp_path:
         assert assert_equal(lake, "sales") == 100
     db.run("UPDATE sales SET v = 'y' WHERE id = 1")
     assert lake.ingest().rows_out == 1
+
+
+def test_a_position_that_is_held_back_says_by_whom_and_since_when(db: Database, tmp_path: Path) -> None:
+    db.run("CREATE ROLE looker LOGIN", "CREATE TABLE t (id int PRIMARY KEY)", "GRANT SELECT ON t TO looker")
+    lake = Lake(db, tmp_path, user="looker")
+    other = db.connect()
+    other.run("BEGIN")
+    other.run("INSERT INTO t VALUES (1)")
+    db.run("INSERT INTO t VALUES (2)")
+    assert lake.ingest().rows_out == 1
+    first = lake.log.head()
+    assert first
+    pin = first.position["pin"]
+    assert (pin["kind"], pin["name"], pin["since"]) == ("transaction", "postgres", first.position["at"])
+    db.run("INSERT INTO t VALUES (3)")
+    lake.ingest()
+    head = lake.log.head()
+    assert head
+    assert head.position["pin"]["since"] == first.position["at"]  # when it began is hidden from a plain user
+    other.run("COMMIT")
+    assert lake.ingest().rows_out == 1
+    head = lake.log.head()
+    assert head
+    assert "pin" not in head.position
+    assert assert_equal(lake, "t") == 3

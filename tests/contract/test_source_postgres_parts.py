@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from catchwater.adapters.sources import postgres_capture, postgres_parts, postgres_reading
+from catchwater.adapters.sources.postgres import PostgresSource
 from catchwater.adapters.sources.postgres_connection import Session
 from catchwater.lake.manifest import Manifest
-from tests.support.postgres import Database, Lake, any_db, assert_equal, db, postgres16, postgres18
+from tests.support.postgres import Database, Lake, any_db, assert_equal, db, postgres15, postgres16, postgres18
 
-__all__ = ["any_db", "db", "postgres16", "postgres18"]
+__all__ = ["any_db", "db", "postgres15", "postgres16", "postgres18"]
 
 ROWS = 2_000
 FILL = f"INSERT INTO t SELECT i, 'v' || i, repeat('x', 200) FROM generate_series(1, {ROWS}) i"
@@ -29,15 +30,16 @@ def batches(lake: Lake) -> list[Manifest]:
 
 
 def between(monkeypatch: pytest.MonkeyPatch, act: Callable[[int], Any]) -> None:
-    """Runs `act(number)` from outside before each part is read."""
-    right, number = postgres_capture.Capture.run, iter(range(1_000))
+    """Runs `act(number)` before each capture but the first, when no transaction of ours is open."""
+    right, number = PostgresSource.capture, iter(range(1_000))
 
-    def run(self: postgres_capture.Capture, pairs: Any) -> Any:
-        found = right(self, pairs)
-        act(next(number))
-        return found
+    def capture(self: PostgresSource, tables: Any, held: Any, work: Path) -> Any:
+        now = next(number)
+        if now:
+            act(now)
+        return right(self, tables, held, work)
 
-    monkeypatch.setattr(postgres_capture.Capture, "run", run)
+    monkeypatch.setattr(PostgresSource, "capture", capture)
 
 
 def table(db: Database, key: str = "PRIMARY KEY") -> None:
@@ -82,7 +84,7 @@ def test_what_is_written_between_parts(
     writer = db.connect()
 
     def act(number: int) -> None:
-        for statement in WRITES[what] if number in (1, 3) else []:
+        for statement in WRITES[what] if number in (2, 4) else []:
             writer.run(statement.replace("{n}", str(number + 1)))
 
     between(monkeypatch, act)
@@ -163,11 +165,11 @@ def test_partitions_in_parts(any_db: Database, tmp_path: Path, monkeypatch: pyte
         "CREATE TABLE t2 PARTITION OF t FOR VALUES FROM (500) TO (5000)",
         FILL,
     )
-    lake, writer = Lake(any_db, tmp_path), any_db.connect()
+    lake, writer = Lake(any_db, tmp_path, ["t"]), any_db.connect()
     swap = {
-        1: ["CREATE TABLE t3 (LIKE t INCLUDING ALL)", "INSERT INTO t3 VALUES (6000, 'n', 'n')",
+        2: ["CREATE TABLE t3 (LIKE t INCLUDING ALL)", "INSERT INTO t3 VALUES (6000, 'n', 'n')",
             "ALTER TABLE t ATTACH PARTITION t3 FOR VALUES FROM (5000) TO (9000)"],
-        2: ["ALTER TABLE t DETACH PARTITION t1", "UPDATE t SET v = 'u' WHERE id = 600"],
+        3: ["ALTER TABLE t DETACH PARTITION t1", "UPDATE t SET v = 'u' WHERE id = 600"],
     }  # fmt: skip
 
     def act(number: int) -> None:

@@ -67,6 +67,29 @@ def test_describes_the_columns_of_the_schema(tmp_path: Path) -> None:
     }
 
 
+def test_what_comes_while_messages_are_taken_waits_for_the_next_wake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a topic under load would be read for ever, and nothing of it processed."""
+    made = flow(tmp_path)
+    take = EmbeddedTopic.take
+
+    def meanwhile(self: EmbeddedTopic, *given: int) -> Any:
+        found = take(self, *given)
+        queue(tmp_path).publish([dump(id=f"later {found[-1].number}")])
+        return found
+
+    monkeypatch.setattr(EmbeddedTopic, "take", meanwhile)
+    queue(tmp_path).publish([dump(id="a"), dump(id="b")])
+    done = made.source.capture(["events"], Held(None, {}, lambda con, table: table), tmp_path / "work")
+    assert done is not None
+    assert (done.rows_read, done.more) == (2, False)
+    monkeypatch.setattr(topic, "BATCH_MESSAGES", 1)
+    done = made.source.capture(["events"], Held(None, {}, lambda con, table: table), tmp_path / "again")
+    assert done is not None
+    assert (done.rows_read, done.more) == (1, True)
+
+
 def test_values_arrive_exactly_as_published(tmp_path: Path) -> None:
     held = flow(tmp_path)
     queue(tmp_path).publish(

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Barrier, Thread
+from typing import cast
 from uuid import uuid4
 
 import pytest
@@ -16,7 +17,9 @@ from catchwater.adapters.stores.local import LocalStore
 from catchwater.adapters.stores.s3 import S3Store
 from catchwater.errors import AlreadyExists, LakeError, NotFound, Uncertain
 from catchwater.lake.log import Log
+from catchwater.lake.sweep import Sweeping
 from catchwater.ports import Store
+from catchwater.stages.guard import GuardedStore
 from tests.support.emulators import make_bucket, ministack, seaweedfs, variables
 from tests.support.google import fake_gcs, make_gcs_bucket, storage_variables
 from tests.support.lake import Faulty, FixedClock, MemoryStore, OverwritingStore, draft, script
@@ -123,6 +126,27 @@ def test_list_gives_what_begins_with_the_prefix_in_order(store: Store) -> None:
     stored = next(iter(store.list("a/10")))
     assert stored.size == 4
     assert before < stored.modified < datetime.now(UTC) + timedelta(minutes=5)
+
+
+def test_a_sweep_deletes_one_object_and_finds_the_next_gone_no_error(store: Store) -> None:
+    sweeping = cast("Sweeping", store)
+    for key in ("s/data/1", "s/data/2", "s/data/1/x"):
+        store.create(f"{key}.parquet", b"x")
+    for _ in range(2):
+        sweeping.delete("s/data/1.parquet")
+    sweeping.delete("none/at/all")
+    assert [stored.key for stored in store.list("")] == ["s/data/1/x.parquet", "s/data/2.parquet"]
+    assert store.head("s/data/1.parquet") is None
+    store.create("s/data/1.parquet", b"again")
+    assert store.read("s/data/1.parquet") == b"again"
+    for key in ("../a", "", "s/data/"):
+        with pytest.raises(LakeError, match="not a key"):
+            sweeping.delete(key)
+
+
+def test_no_stage_can_delete() -> None:
+    assert not hasattr(Store, "delete")
+    assert not hasattr(GuardedStore, "delete")
 
 
 @pytest.mark.parametrize("key", ODD)

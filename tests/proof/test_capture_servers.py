@@ -2,19 +2,29 @@
 
 import random
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
 
-from catchwater.adapters.sources import postgres_capture
+from catchwater.adapters.sources import postgres_capture, postgres_parts
 from catchwater.errors import SourceBusy
+from catchwater.ports import Extraction
 from tests.support import proof
 from tests.support.clusters import Cluster, cluster
 from tests.support.postgres import Lake, assert_equal, source
 
 ROWS = 200
+
+
+class Interrupted(Exception):
+    """A process that ends here."""
+
+
 SCHEMA = (
-    "CREATE TABLE t (id int PRIMARY KEY, v text)",
+    "CREATE TABLE t (id int PRIMARY KEY, v text) WITH (fillfactor = 10)",
     "CREATE TABLE p (id int PRIMARY KEY, v text) PARTITION BY RANGE (id)",
     "CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (100)",
     "CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (100) TO (1000000)",
@@ -66,6 +76,23 @@ def compared(lake: Lake) -> list[str]:
         except AssertionError:
             wrong.append(table)
     return wrong
+
+
+def interrupted(lake: Lake, parts: int) -> None:
+    """A first load that ends after so many parts, as if it were killed."""
+    capture, left = lake.source.capture, [parts]
+
+    def few(*given: Any) -> Extraction | None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise Interrupted
+        return capture(*given)
+
+    with mock.patch.object(lake.source, "capture", few), suppress(Interrupted):
+        lake.ingest()
+    head = lake.log.head()
+    assert head
+    assert not head.complete
 
 
 def promoted(servers: list[Cluster], lake: Lake, folder: Path, chance: random.Random) -> list[str]:
@@ -163,6 +190,34 @@ def test_another_server(servers: list[Cluster], tmp_path: Path, way: str, times:
     lake.ingest()
     for number in range(times):
         assert WAYS[way](servers, lake, tmp_path / f"server-{number + 1}", chance) == [], number
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("way", ["promoted", "restored"])
+def test_another_server_in_the_middle_of_a_first_load(servers: list[Cluster], tmp_path: Path, way: str) -> None:
+    """Some blocks are of the one server and some of the other: what was read of the first is compared."""
+    chance = random.Random(proof.seed())
+    lake = Lake(servers[0].database(), tmp_path, ["t"])
+    with mock.patch.object(postgres_parts, "PART_BLOCKS", 2):
+        interrupted(lake, 2)
+        backup = servers[0].copy(tmp_path / "server-1", standby=way == "promoted")
+        if way == "promoted":
+            backup.start().caught_up(servers[0])
+            backup.stop()
+        same = keys(chance)
+        write(servers[0], "lost", same)
+        servers[0].stop()
+        servers.append(backup.start())
+        if way == "promoted":
+            backup.promote()
+        write(backup, "kept", same)
+        point(lake, backup)
+        while not lake.ingest().batches:
+            backup.run("SELECT pg_logical_emit_message(true, 'fill', repeat('x', 100000))")
+    head = lake.log.head()
+    assert head
+    assert head.complete
+    assert assert_equal(lake, "t") == ROWS
 
 
 @pytest.mark.proof

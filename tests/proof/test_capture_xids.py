@@ -25,7 +25,7 @@ SCHEMA = (
 )
 VERSIONS = [
     pytest.param(18, id="18"),
-    pytest.param(16, id="16", marks=pytest.mark.proof),
+    pytest.param(16, id="16", marks=[pytest.mark.proof, pytest.mark.full]),
     pytest.param(15, id="15", marks=[pytest.mark.proof, pytest.mark.full]),
 ]
 
@@ -106,6 +106,7 @@ def test_positions_of_all_ages(server: Cluster, tmp_path: Path) -> None:
         print(f"{name}: read {read} rows, then {outcome.rows_in}")
 
 
+@pytest.mark.proof
 @pytest.mark.usefixtures("awake")
 def test_the_same_number_one_round_later(server: Cluster, tmp_path: Path) -> None:
     """A row written by transaction x + 2^32 bears the xmin of the version that was held, and isn't that version."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from catchwater.lake import checkpoint
 from catchwater.lake.manifest import Manifest, Ref
 from catchwater.plan.plan import Read
 from catchwater.project.names import quote
@@ -17,11 +18,20 @@ from catchwater.stages.recompute import Narrowed
 from tests.support import proof
 from tests.support.generated import History, shape
 
+pytestmark = pytest.mark.usefixtures("rolling")
+
 HISTORIES = [
     pytest.param(4, id="few"),
     pytest.param(20, id="share", marks=pytest.mark.proof),
     pytest.param(1000, id="all", marks=[pytest.mark.proof, pytest.mark.full]),
 ]
+
+
+@pytest.fixture
+def rolling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checkpoints of models at every other batch; those of sources come at random."""
+    monkeypatch.setattr(checkpoint, "BATCHES", 2)
+    monkeypatch.setattr(checkpoint, "STEP", 2)
 
 
 def _history(folder: Path, seed: int, join: str = "") -> History:
@@ -40,6 +50,21 @@ def test_incremental_is_what_full_would_be(count: int, tmp_path: Path) -> None:
         assert {m.materialized for m in history.plan.models if m.name not in ("tot",)} == {"incremental"}
         found = next((found for found in history.wakes(3) if found), [])
         assert not found, "\n".join([f"history {seed}", *found, *history.told])
+
+
+@pytest.mark.parametrize("count", [pytest.param(1, id="one"), pytest.param(20, id="more", marks=pytest.mark.proof)])
+def test_a_rebuild_gives_the_same_numbers(count: int, tmp_path: Path) -> None:
+    """Versions are numbered by the ingestion zone alone, whatever was rolled or revised, and however often it ran."""
+    first = proof.seed()
+    for seed in range(first, first + count):
+        history = _history(tmp_path, seed)
+        for _ in history.wakes(3):
+            pass
+        for step in history.plan.steps:
+            assert not process.process(history.bench.ports, history.plan, step, "run").failures
+        before = {model.name: history.held(model) for model in history.plan.models}
+        history.rebuild()
+        assert {model.name: history.held(model) for model in history.plan.models} == before, f"history {seed}"
 
 
 def _without_deleted(patch: pytest.MonkeyPatch) -> None:

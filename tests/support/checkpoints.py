@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 
 from catchwater.adapters.stores.local import LocalStore
+from catchwater.lake import read
 from catchwater.lake.checkpoint import rolled_up
 from catchwater.lake.log import Log
 from catchwater.lake.manifest import Checkpoint, Manifest, TableBatch
@@ -158,3 +159,22 @@ class RandomLog:
         names = [f'"{column.name}"' for column in self.columns] + ([] if self.keyed else ["_occurrence"])
         sql = f'SELECT {", ".join(names)}, _id, _op, epoch(_at)::BIGINT, _version FROM "{view}"'
         return sorted(self.con.execute(sql).fetchall(), key=repr)
+
+
+def differs(made: RandomLog, batches: Sequence[Manifest]) -> str:
+    """Which reader shows other rows than were written, if any."""
+    key = ("k0",) if made.keyed else ()
+    read.create_history(made.con, "h", made.store, batches, "t", made.columns)
+    read.create_rows(made.con, "c", made.store, batches, "t", made.columns, key)
+    read.create_current(made.con, "o", "h", key)
+    if made.shown("h") != made.told(list(made.versions.values())):
+        return "history"
+    if made.shown("c") != made.told(list(made.current.values())):
+        return "rows"
+    return "" if made.shown("o") == made.told(list(made.current.values())) else "current"
+
+
+def write(made: RandomLog, batches: int) -> None:
+    """So many random batches, some read again whole, some with a checkpoint."""
+    for _ in range(batches):
+        made.batch(again=made.random.random() < 0.15, roll=made.random.random() < 0.2)

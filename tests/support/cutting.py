@@ -43,14 +43,14 @@ class Line:
                     return
                 with self._turn:
                     server.sendall(request)
-                    answer = _message(server)
+                    answer = _message(server, bodiless=request.startswith(b"HEAD "))
                 if where == "after" or not answer:
                     return
                 client.sendall(answer)
 
 
-def _message(line: socket.socket) -> bytes:
-    """One HTTP message with a length or in chunks; b'' at the end."""
+def _message(line: socket.socket, *, bodiless: bool = False) -> bytes:
+    """One HTTP message with a length or in chunks (`bodiless`: whatever its length says); b'' at the end."""
     data = b""
     while b"\r\n\r\n" not in data:
         more = line.recv(65536)
@@ -59,6 +59,8 @@ def _message(line: socket.socket) -> bytes:
         data += more
     head, _, _ = data.partition(b"\r\n\r\n")
     fields = {n.strip().lower(): v.strip() for n, _, v in (one.partition(b":") for one in head.split(b"\r\n")[1:])}
+    if bodiless:
+        return data
     start = len(head) + 4
     chunked = fields.get(b"transfer-encoding") == b"chunked"
     length = int(fields.get(b"content-length", b"0"))

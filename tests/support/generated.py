@@ -2,11 +2,13 @@
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from catchwater.adapters.stores.local import LocalStore
+from catchwater.lake.checkpoint import rolled_up
 from catchwater.lake.log import Log
 from catchwater.lake.manifest import Draft, TableBatch
 from catchwater.lake.read import create_state
@@ -141,17 +143,33 @@ class History:
         return found
 
     def differences(self, model: Model) -> list[str]:
-        con, stores = self.con, self.bench.ports.stores
+        """Whether the rows held are those of all ingestion batches up to the offset that the log recorded."""
+        stores = self.bench.ports.stores
         log = Log(stores["processed"], f"processed/{model.name}").batches(None)
-        create_whole(con, self.plan, stores, model, offsets(log[-1], stores), "whole")
-        columns = held_columns(model)
-        create_state(con, "state", stores["processed"], since_reset(log), model.name, columns, model.key)
-        text = ", ".join(f"{quote(column.name)}::VARCHAR" for column in columns)
-        new, held = (con.execute(f"SELECT {text} FROM {name} ORDER BY ALL").fetchall() for name in ("whole", "state"))
+        create_whole(self.con, self.plan, stores, model, offsets(log[-1], stores), "whole")
+        new, held = self._text(model, "whole"), self.held(model)
         count = log[-1].tables[model.name].count
         if new == held and count == len(new):
             return []
         return [f"{model.name} ({model.materialized}) counts {count}\n{model.sql}\nfull {new}\nheld {held}"]
+
+    def held(self, model: Model) -> list[Row]:
+        """The rows that the model's log gives now."""
+        store, columns = self.bench.ports.stores["processed"], held_columns(model)
+        batches = since_reset(Log(store, f"processed/{model.name}").span())
+        create_state(self.con, "state", store, batches, model.name, columns, model.key)
+        return self._text(model, "state")
+
+    def rebuild(self) -> None:
+        """The processed zone is lost, and made again in one wake."""
+        stores = {**self.bench.ports.stores, "processed": LocalStore(self.folder / "again")}
+        self.bench.ports = replace(self.bench.ports, stores=stores)
+        for step in self.plan.steps:
+            assert not process(self.bench.ports, self.plan, step, "run").failures
+
+    def _text(self, model: Model, relation: str) -> list[Row]:
+        columns = ", ".join(f"{quote(column.name)}::VARCHAR" for column in held_columns(model))
+        return self.con.execute(f"SELECT {columns} FROM {quote(relation)} ORDER BY ALL").fetchall()
 
     def ingest(self, source: str, *, everything: bool = False) -> None:
         """One batch of a source: every table, or some."""
@@ -162,7 +180,11 @@ class History:
         for schema in TABLES[source]:
             if everything or self.chance.random() < 0.5:
                 tables[schema.name] = self._table(log, schema, seq, 4 if everything else self.chance.randint(0, 3))
-        log.commit(Draft("ingest", "1", "r", "2026-11-21T00:00:00+00:00", tables=tables), head)
+        rolls = head is not None and self.chance.random() < 0.2
+        checkpoint = rolled_up(log, log.span(seq - 1), self.bench.engine.connect) if rolls else None
+        started = "2026-11-21T00:00:00+00:00"
+        log.commit(Draft("ingest", "1", "r", started, tables=tables, checkpoint=checkpoint), head)
+        self.told += [f"{log.name} {seq} rolls what is before"] if rolls else []
 
     def _table(self, log: Log, schema: TableSchema, seq: int, changes: int) -> TableBatch:
         held = self.rows.setdefault(schema.name, {})

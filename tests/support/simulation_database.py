@@ -15,9 +15,7 @@ from catchwater.project.tables import Column, TableSchema
 from tests.support.simulation import Process
 
 ITEMS = TableSchema("items", (Column("id", "INTEGER"), Column("name", "VARCHAR"), Column("qty", "INTEGER")), ("id",))
-ORDERS = TableSchema(
-    "orders", (Column("id", "INTEGER"), Column("item_id", "INTEGER"), Column("n", "INTEGER")), ("id",)
-)
+ORDERS = TableSchema("orders", (Column("id", "INTEGER"), Column("item_id", "INTEGER"), Column("n", "INTEGER")), ("id",))
 TABLES = {"items": ITEMS, "orders": ORDERS}
 PART = 4
 IDLE = 4  # transactions without rows of ours after which the position alone is committed
@@ -115,7 +113,8 @@ class SimulatedSource:
             return None
         taken = {name: self._ask(f"read {name}", lambda name=name: reading.changes(name)) for name in tables}
         self._ask("commit", lambda: None)
-        if position.get("complete") and not any(taken.values()) and lsn - reading.since < IDLE:
+        nothing = not any(taken.values()) and not reading.refused()
+        if position.get("complete") and nothing and lsn - reading.since < IDLE:
             return None
         return self._batch(reading, taken)
 
@@ -206,7 +205,9 @@ class _Reading:
         files = tuple(self._file(name, number, part, bool(revised)) for number, part in enumerate(parts))
         if self.table:  # a part
             return Captured(TABLES[name], files, len(rows))
-        return Captured(TABLES[name], files, len(rows), len(self.database.truth(self.lsn, name)), str(self.lsn), revised)
+        return Captured(
+            TABLES[name], files, len(rows), len(self.database.truth(self.lsn, name)), str(self.lsn), revised
+        )
 
     def _file(self, name: str, number: int, rows: Sequence[Row], revised: bool) -> Path:
         path = self.work / f"{name}-{number}.parquet"

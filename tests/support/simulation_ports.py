@@ -4,10 +4,8 @@ import os
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import count
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -22,6 +20,7 @@ from catchwater.errors import AlreadyExists, NotFound, Uncertain
 from catchwater.plan.plan import Model
 from catchwater.ports import LoadBatch, Loaded, Reading, Settings, Stored, Version, WarehouseSession
 from tests.support.simulation import Process, current
+from tests.support.simulation_duckdb import instance_of_its_own
 
 _ACTS = ("COMMIT", "INSERT", "DELETE", "UPDATE", "CREATE", "DROP", "ALTER", "USE", "CHECKPOINT")
 
@@ -134,67 +133,6 @@ class _Connection:
             self._process.call("sql", "the marker", lambda s=sql, p=parameters: self._con.execute(s, *p), effect=True)
 
 
-class _Shared:
-    """A connection of its own catalogue in the one instance of a simulation: opening an instance takes 9 ms."""
-
-    def __init__(self, instance: Any, name: str) -> None:
-        self._cursor, self._name = instance.cursor(), name
-        self._cursor.execute(f"ATTACH ':memory:' AS {name}; USE {name}; SET TimeZone = 'UTC'")
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._cursor, name)
-
-    def execute(self, sql: str, *parameters: Any) -> Any:
-        if sql.startswith(("SET allowed_directories", "SET enable_external_access")):
-            return self
-        return self._cursor.execute(sql, *parameters)
-
-    def cursor(self) -> Any:
-        made = self._cursor.cursor()
-        made.execute(f"USE {self._name}; SET TimeZone = 'UTC'")
-        return made
-
-    def close(self) -> None:
-        if self._name:
-            self._cursor.execute(f"ROLLBACK; USE memory; DETACH {self._name}" if self._busy() else
-                                 f"USE memory; DETACH {self._name}")
-            self._cursor.close()
-            self._name = ""
-
-    def _busy(self) -> bool:
-        try:
-            self._cursor.execute("BEGIN")
-        except duckdb.Error:
-            return True
-        self._cursor.execute("ROLLBACK")
-        return False
-
-    def __enter__(self) -> "_Shared":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-@contextmanager
-def one_instance() -> Iterator[None]:
-    """`duckdb.connect` of a simulated process in memory leads to one shared instance."""
-    connect = duckdb.connect
-    instance = connect(config={"threads": 1})
-    numbers = count(1)
-
-    def connected(database: str = ":memory:", *more: Any, **named: Any) -> Any:
-        if database != ":memory:" or current() is None or _own.get():
-            return connect(database, *more, **named)
-        return _Shared(instance, f"own_{next(numbers)}")
-
-    with mock.patch.object(duckdb, "connect", connected), instance:
-        yield
-
-
-_own: ContextVar[bool] = ContextVar("own", default=False)
-
-
 def _full() -> Exception:
     return duckdb.IOException("IO Error: Could not write file: No space left on device")
 
@@ -279,11 +217,8 @@ def faulty_warehouse(apart: bool = False) -> Iterator[None]:
 
     def attached(path: Path, memory: str, *, write: bool, **more: Any) -> Any:
         process = current()
-        token = _own.set(True)
-        try:
+        with instance_of_its_own():
             con = attach(path, memory, write=write, **more)
-        finally:
-            _own.reset(token)
         return _Connection(con, process, apart) if write and process else con
 
     def placed(staged: Staged) -> None:
@@ -297,6 +232,6 @@ def faulty_warehouse(apart: bool = False) -> Iterator[None]:
         mock.patch("catchwater.adapters.warehouses.duckdb.house", house_of),
         mock.patch.object(files, "attach", attached),
         mock.patch.object(Staged, "place", placed),
-        mock.patch.object(os, "fsync", lambda _: None),
+        mock.patch.object(os, "fsync", return_value=None),
     ):
         yield

@@ -1,17 +1,21 @@
 """Worlds to simulate: a source, buckets and a warehouse that outlive processes, and the processes' own passes."""
 
 import random
+import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, nullcontext
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
+from unittest import mock
 
 from catchwater.adapters.engines.duckdb import DuckdbEngine
 from catchwater.errors import CatchwaterError
+from catchwater.lake import checkpoint
 from catchwater.plan.models import load_models
 from catchwater.plan.plan import Plan, SourcePlan, Step
 from catchwater.ports import Ports, Settings, Source
@@ -22,7 +26,14 @@ from catchwater.stages.process import process as process_stage
 from tests.support.simulation import Clock, Decide, Moment, Process, Wrong, simulated
 from tests.support.simulation_broken import broken
 from tests.support.simulation_database import TABLES, Database, SimulatedSource
-from tests.support.simulation_ports import Bucket, BucketStore, SimulatedWarehouse, faulty_warehouse, forget_houses, one_instance
+from tests.support.simulation_duckdb import one_instance
+from tests.support.simulation_ports import (
+    Bucket,
+    BucketStore,
+    SimulatedWarehouse,
+    faulty_warehouse,
+    forget_houses,
+)
 from tests.support.simulation_queue import EVENTS, Queue, SimulatedQueue
 
 # name → head and SELECT; each plan is one project
@@ -84,6 +95,7 @@ class World:
     failures: list[str] = field(default_factory=list)
     look: Callable[[Any, Any], None] = lambda con, markers: None
     born: int = 0
+    allowed: set[str] = field(default_factory=lambda: {*ALLOWED})
 
     def __post_init__(self) -> None:
         self.plan = plan_of(self.name)
@@ -97,6 +109,26 @@ class World:
     def process(self, decide: Decide, skew: timedelta = timedelta()) -> "Running":
         self.born += 1
         return Running(self, Process(f"process {self.born}", decide, skew))
+
+    def copy(self, folder: Path) -> "World":
+        """The same world elsewhere, to go another way from here."""
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        chance = deepcopy(self.chance)
+        made = World(folder, self.name, chance, self.broken, replace(self.moment), look=self.look)
+        made.database = replace(
+            self.database,
+            chance=chance,
+            states=[*self.database.states],
+            shapes=[*self.database.shapes],
+            takes=[*self.database.takes],
+            refusals={*self.database.refusals},
+        )
+        for zone, bucket in self.zones.items():
+            made.zones[zone].objects.update(bucket.objects)
+        queue = made.queue
+        queue.waiting, queue.number = [*self.queue.waiting], self.queue.number
+        queue.published, queue.poison = dict(self.queue.published), {*self.queue.poison}
+        return made
 
     def change(self) -> None:
         """Something happens at the sources."""
@@ -152,8 +184,12 @@ class Running:
 
     def _failed(self, name: str, said: str) -> None:
         self.world.failures.append(said)
-        if name not in ALLOWED:
+        if name not in self.world.allowed:
             raise Wrong(f"{self.process.name}: {name}: {said}")
+
+    def once(self) -> None:
+        """One pass over every step."""
+        self.steps(list(self.world.plan.steps))
 
     def wake(self, chance: random.Random) -> None:
         """Steps as events wake them: some twice, some not, in any order."""
@@ -164,10 +200,12 @@ class Running:
     def settle(self) -> None:
         """Passes until nothing is left to do, without a fault."""
         for _ in range(PASSES + len(self.world.queue.waiting)):
-            before = len(self.world.failures)
+            before, done = len(self.world.failures), len(self.outcomes)
             moved = self.steps(list(self.world.plan.steps))
             if len(self.world.failures) > before:
                 raise Wrong(f"in calm: {self.world.failures[before]}")
+            if notes := [note for one in self.outcomes[done:] for note in one.notes if "isn't rolled" in note]:
+                raise Wrong(f"in calm: {notes[0]}")
             if not moved and not self.world.queue.waiting:
                 return
         raise Wrong("it never comes to rest")
@@ -178,9 +216,11 @@ class Running:
 
 
 @contextmanager
-def machine(wrong: str = "") -> Iterator[None]:
-    """Everything that a simulation replaces, for the time of a block; `wrong` is one of BROKEN."""
-    with simulated(), faulty_warehouse(apart=wrong == "apart"), one_instance(), broken(wrong):
+def machine(wrong: str = "", rolls: bool = True) -> Iterator[None]:
+    """Everything that a simulation replaces, for the time of a block; `wrong` is one of BROKEN, and with `rolls` logs
+    are rolled into checkpoints every other batch."""
+    often = mock.patch.multiple(checkpoint, BATCHES=2, STEP=1) if rolls else nullcontext()
+    with simulated(), faulty_warehouse(apart=wrong == "apart"), one_instance(), broken(wrong), often:
         yield
 
 

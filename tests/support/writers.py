@@ -177,8 +177,10 @@ class Storm:
         return f"{self.transactions} transactions, {self.captures} captures; lake {self.ours}, watermark {self.usual}"
 
 
-def storm(db: Database, lake: Lake, seconds: float, seed: int) -> Storm:
-    """Writers for so long while `lake` is written again and again; then once more, and both are compared."""
+def storm(db: Database, lake: Lake, seconds: float, seed: int, settle: Callable[[], None] = lambda: None) -> Storm:
+    """Writers for so long while `lake` is written again and again; then once more, and both are compared.
+
+    `settle` is called before that last time, once nobody writes."""
     stop = threading.Event()
     writers = [Writer(db.connect, number, seed, stop) for number in range(WRITERS)]
     usual = Watermark(db.connect, stop)
@@ -196,9 +198,10 @@ def storm(db: Database, lake: Lake, seconds: float, seed: int) -> Storm:
         for thread in (*writers, usual):
             thread.join()
     assert [writer.failure for writer in writers if writer.failure] == []
+    settle()
     warnings += lake.ingest().warnings
     usual.read()
-    there = {int(number): int(v) for number, v in db.run("SELECT id, v FROM orders")}
+    there = rows_of(db, "orders")
     here = dict(lake.rows("SELECT id, v FROM orders", "orders"))
     return Storm(
         differences(there, here),
@@ -210,6 +213,10 @@ def storm(db: Database, lake: Lake, seconds: float, seed: int) -> Storm:
     )
 
 
+def rows_of(db: Database, table: str) -> dict[int, int]:
+    return {int(number): int(v) for number, v in db.run(f"SELECT id, v FROM {table}")}
+
+
 def torn(lake: Lake) -> list[int]:
     """Whole batches that show half of a payment: money that left one table and is in neither or both."""
     whole = ", ".join(str(m.seq) for m in lake.log.batches(None) if m.complete)
@@ -217,10 +224,9 @@ def torn(lake: Lake) -> list[int]:
         f"SELECT _seq, amount - lag(amount, 1, 0) OVER (PARTITION BY id ORDER BY _id) AS moved FROM {table}__history"
         for table in ("paid", "owed")
     )
-    return [
-        seq
-        for (seq,) in lake.rows(f"SELECT _seq FROM ({changes}) GROUP BY _seq HAVING sum(moved) <> 0", "paid", "owed")
-    ]
+    sums = f"SELECT _seq, sum(sum(moved)) OVER (ORDER BY _seq) AS balance FROM ({changes}) GROUP BY _seq"
+    found = lake.rows(f"SELECT _seq FROM ({sums}) WHERE balance <> 0 AND _seq IN ({whole})", "paid", "owed")
+    return [int(seq) for (seq,) in found]
 
 
 def same(lake: Lake) -> dict[str, int]:

@@ -24,7 +24,7 @@ def test_of_the_machine_and_never_more_than_asked() -> None:
 
 def test_of_the_function(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512")
-    assert limit(4 * GB) == int((512 << 20) * 0.6)
+    assert limit(4 * GB) == 256 << 20
 
 
 @pytest.mark.parametrize("told", ["", "0", "many"])

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from catchwater.plan.explain import Change
     from catchwater.plan.plan import Plan
     from catchwater.serve.access import Keys
+    from catchwater.wiring import Wiring
 
 
 def _ask(value: str | None, question: str, flag: str) -> str:
@@ -99,6 +100,7 @@ def plan(
     against: Annotated[
         str | None, typer.Option("--against", help="A git commit whose built plan is the old one.")
     ] = None,
+    rows: Annotated[bool, typer.Option("--rows", help="Compute changed models, and say how many rows differ.")] = False,
     as_json: Json = False,
 ) -> None:
     """Say what would run, and what differs: data, infrastructure, grants, network, freshness, cost. Changes nothing.
@@ -123,9 +125,10 @@ def plan(
     old, said = plan_before(wiring, against)
     shown = None if whole else old
     infra = _infra(shown, planned.plan, project)
+    differ = _rows(wiring, old, planned.plan) if rows else {}
     advised = advice(wiring, planned.plan)
     if as_json:
-        emit(explain.as_dict(shown, planned.plan, infra) | {"advice": advised})
+        emit(explain.as_dict(shown, planned.plan, infra, differ) | {"advice": advised})
         return
     for name, error in planned.unreachable.items():
         typer.echo(
@@ -133,8 +136,16 @@ def plan(
         )
     typer.echo(f"{planned.plan.project} in {env}, against: {said}")
     typer.echo("\n".join(explain.summary(planned.plan)))
-    typer.echo("\n".join([*explain.lines(shown, planned.plan, infra), *explain.bounds(planned.plan)]))
+    typer.echo("\n".join([*explain.lines(shown, planned.plan, infra, differ), *explain.bounds(planned.plan)]))
     _advised(advised)
+
+
+def _rows(wiring: "Wiring", old: "Plan | None", new: "Plan") -> dict[str, tuple[str, str]]:
+    from catchwater.runtimes.diff import changed_rows
+    from catchwater.runtimes.opened import locate
+
+    locate(wiring)
+    return changed_rows(wiring, old, new) if old else {}
 
 
 def _infra(old: "Plan | None", new: "Plan", project: Path) -> "list[Change]":

@@ -47,7 +47,7 @@ def quick(wanted: Asked) -> int:
         code = once(wanted)
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:
-        from catchwater.cli.main import ended
+        from catchwater.cli.commands import ended
 
         return ended(error)
     return code
@@ -59,11 +59,13 @@ def once(wanted: Asked) -> int:
     from catchwater.cli.progress import Terminal, say
     from catchwater.runtimes.local import Runtime
     from catchwater.runtimes.planning import open_project
+    from catchwater.runtimes.room import room
 
     wiring = open_project(wanted.project, wanted.env)
-    runtime = Runtime(wiring, None if wanted.as_json else Terminal())
-    report = runtime.run()
-    wiring.close()
+    with room(wiring.state):
+        runtime = Runtime(wiring, None if wanted.as_json else Terminal())
+        report = runtime.run()
+        wiring.close()
     if wanted.as_json:
         say(json.dumps(report.as_dict(), ensure_ascii=False, indent=2, default=str))
     else:

@@ -1,6 +1,6 @@
 """What the proofs print: their facts as lines of text; nothing is proven or read here."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -162,3 +162,11 @@ def replayed(facts: Mapping[str, Any]) -> str:
         lines.append(f"{one['model']}: {one['rows']:,} rows made anew (batch {one['batch']}){aside}")
     lines += [f"{typer.style('failed', fg='red')}: {text}" for text in facts["failures"]]
     return "\n".join(lines) or "nothing to replay"
+
+
+def swept(found: Sequence[Mapping[str, Any]], dry: bool) -> str:
+    """A line per log that has something to remove, and their sum."""
+    word = "would go" if dry else "removed"
+    lines = [f"{one['log']}  {one['files']} files  {one['bytes']:,} bytes {word}" for one in found if one["files"]]
+    files, size = (sum(one[name] for one in found) for name in ("files", "bytes"))
+    return "\n".join([*lines, f"{len(found)} logs: {files:,} files, {size:,} bytes {word}"])

@@ -191,4 +191,22 @@ def replay(what: Names = None, env: Env = "local", as_json: Json = False) -> Non
     raise typer.Exit(1 if failed else 3 if done.aside or report.get("state") == "partly" else 0)
 
 
-COMMANDS = {"verify": verify, "backfill": backfill, "replay": replay, "diff": diff}
+def sweep(
+    project: ProjectFolder = Path(),
+    env: Env = "local",
+    dry: Annotated[bool, typer.Option("--dry-run", help="Remove nothing; say what would go.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Remove files of the lake that no batch names and that are over a week old: what killed runs left behind."""
+    from catchwater.cli import proofs
+    from catchwater.runtimes.opened import open_applied
+    from catchwater.runtimes.sweep import swept
+
+    wiring, plan = open_applied(project, env)
+    with _telling() as tell:
+        tell("reading the logs")
+        found = swept(plan, wiring, dry)
+    emit({"dry": dry, "logs": found}) if as_json else typer.echo(proofs.swept(found, dry))
+
+
+COMMANDS = {"verify": verify, "backfill": backfill, "replay": replay, "diff": diff, "sweep": sweep}

@@ -50,9 +50,10 @@ def up(project: ProjectFolder = Path(), env: Env = "local", host: Host = "127.0.
 def hold_up(wiring: "Wiring", host: str, port: int, beside: Any) -> None:
     """Run the loop and the API until a signal; `beside(stopping)` runs in a thread of its own."""
     from catchwater.cli import show
+    from catchwater.runtimes.room import room
     from catchwater.runtimes.up import Loop, only_one
 
-    with only_one(wiring.state):
+    with only_one(wiring.state), room(wiring.state):
         runtime = _runtime(wiring, False)
         runtime.serving = True
 

@@ -6,6 +6,8 @@ from typing import Any
 from catchwater.runtimes.report import RunReport
 from catchwater.stages.outcome import Outcome
 
+HELD_BACK = 600  # seconds after which a position that doesn't move is worth a word
+
 
 def outcome(done: Outcome) -> str:
     """One step, one line: `ingest   totesys  11 tables  48,210 read  1.9 s`."""
@@ -82,7 +84,9 @@ def status(facts: Mapping[str, Any]) -> str:
         age = source["freshness_seconds"]
         fresh = "never loaded" if age is None else f"{age:.0f} s old"
         word = "  STALE" if source["stale"] else ""
-        lines.append(f"{'source':<9}{source['name']}  {len(source['tables'])} tables  {fresh}{word}")
+        held = source["position_age_seconds"] or 0
+        back = f"  position {held:.0f} s old" if held >= HELD_BACK else ""
+        lines.append(f"{'source':<9}{source['name']}  {len(source['tables'])} tables  {fresh}{back}{word}")
     wide = max((len(model["name"]) for model in facts["models"]), default=0)
     for model in facts["models"]:
         rows = "-" if model["rows"] is None else f"{model['rows']:,}"

@@ -2,15 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from catchwater.errors import CatchwaterError, Corrupt, LakeError
 from catchwater.lake.files import verify_rolled
-from catchwater.lake.log import Log, stamp
-from catchwater.lake.manifest import Checkpoint, Draft, Manifest, Rolled
+from catchwater.lake.log import Log
+from catchwater.lake.manifest import Checkpoint, Manifest, Rolled
 from catchwater.lake.read import create_history, create_rows, create_state
 from catchwater.lake.span import Span, since_reset
 from catchwater.lake.versions import HISTORY_COLUMNS, KEYLESS_COLUMNS
@@ -72,27 +71,6 @@ def rolled_up(log: Log, span: Span, connect: Connect) -> Checkpoint:
     finally:
         con.close()
     return Checkpoint(head.seq, head.hash, tables)
-
-
-def drop_checkpoint(log: Log, run: str, version: str) -> Manifest | None:
-    """Commit a batch that says nothing but that the log has no checkpoint: readers go by the original batches until one
-    is made of these again. None where there is nothing to drop. Raises as `Log.commit`."""
-    head = log.head()
-    if head is None or head.checkpoint is None or not head.checkpoint.seq:
-        return None
-    draft = Draft(
-        stage=head.stage,
-        version=version,
-        run=run,
-        started=stamp(datetime.now(UTC)),
-        inputs=head.inputs,
-        position={name: value for name, value in head.position.items() if name != "reset"},
-        part=head.part,
-        complete=head.complete,
-        tables={name: replace(table, rows=0, files=(), revised=0) for name, table in head.tables.items()},
-        checkpoint=NONE,
-    )
-    return log.commit(draft, head)
 
 
 def verify_checkpoint(store: Store, log: Log, connect: Connect | None = None) -> list[Corrupt]:

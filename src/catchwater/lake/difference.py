@@ -115,26 +115,39 @@ def _types(con: "duckdb.DuckDBPyConnection", relation: str) -> dict[str, str]:
 
 
 def _keyless(con: "duckdb.DuckDBPyConnection", pair: tuple[str, str], columns: Sequence[str], into: str) -> Counts:
-    new, held = (quote(name) for name in pair)
+    """Only the hashes of rows are counted and compared; of equal rows the last are those too many or too few."""
     fields = ", ".join(quote(name) for name in columns)
-    upserts, removed, numbered = (quote(f"{into}_{name}") for name in ("upserts", "removed", "numbered"))
+    upserts, removed, hashed, moved = (quote(f"{into}_{name}") for name in ("upserts", "removed", "hashed", "moved"))
     version, occurrence = (quote(name) for name in KEYLESS_KEY)
+    new, held = quote(pair[0]), quote(pair[1])
+    now, before = quote("#now"), quote("#before")
     with _utc(con):
         con.execute(
-            f"CREATE OR REPLACE TEMP TABLE {numbered} AS SELECT *, "
-            f"row_number() OVER (PARTITION BY {version})::INTEGER AS {occurrence} "
-            f"FROM (SELECT {fields}, {row_hash(con, pair[0], columns)} AS {version} FROM {new})"
+            f"CREATE OR REPLACE TEMP TABLE {hashed} AS "
+            f"SELECT {fields}, {row_hash(con, pair[0], columns)} AS {version} FROM {new}"
         )
-    using = f"USING ({version}, {occurrence})"
+    counted = f"SELECT {version}, count(*) AS n FROM {{}} GROUP BY {version}"
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE {upserts} AS SELECT n.* FROM {numbered} AS n ANTI JOIN {held} AS h {using}"
+        f"CREATE OR REPLACE TEMP TABLE {moved} AS SELECT {version}, coalesce(n.n, 0) AS {now}, "
+        f"coalesce(h.n, 0) AS {before} "
+        f"FROM ({counted.format(hashed)}) AS n FULL JOIN ({counted.format(held)}) AS h USING ({version}) "
+        "WHERE n.n IS DISTINCT FROM h.n"
+    )
+    one = f"SELECT {version} FROM {moved} WHERE {now} = 1 AND {before} = 0"
+    more = f"SELECT {version}, {now}, {before} FROM {moved} WHERE {now} > {before} AND {now} > 1"
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE {upserts} AS "
+        f"SELECT {fields}, {version}, 1::INTEGER AS {occurrence} FROM {hashed} SEMI JOIN ({one}) USING ({version}) "
+        f"UNION ALL SELECT {fields}, {version}, unnest(range({before} + 1, {now} + 1))::INTEGER FROM "
+        f"(SELECT DISTINCT ON ({version}) * FROM {hashed} JOIN ({more}) USING ({version}))"
     )
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE {removed} AS SELECT {fields}, {version}, {occurrence} "
-        f"FROM {held} AS h ANTI JOIN {numbered} AS n {using}"
+        f"FROM {held} JOIN (SELECT {version}, {now} FROM {moved} WHERE {now} < {before}) USING ({version}) "
+        f"WHERE {occurrence} > {now}"
     )
-    con.execute(f"DROP TABLE {numbered}")
     count = [_count(con, f"SELECT count(*) FROM {name}") for name in (upserts, removed)]
+    con.execute(f"DROP TABLE {hashed}; DROP TABLE {moved}")
     return Counts(added=count[0], removed=count[1])
 
 

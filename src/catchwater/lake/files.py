@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from catchwater.errors import Corrupt, LakeError, NotFound
-from catchwater.lake.manifest import Checkpoint, File, Manifest, Rolled, TableBatch, rolled_files
+from catchwater.lake.manifest import Checkpoint, File, Manifest, Rolled, TableBatch, committed_files, rolled_files
 from catchwater.lake.span import Span, originals, rolled
 from catchwater.ports import Store
 from catchwater.project.tables import Column
@@ -61,7 +61,10 @@ def url_of(store: Store, key: str) -> str:
 
 def verify(store: Store, manifest: Manifest) -> list[Corrupt]:
     """Every file of a batch whose bytes aren't those committed; empty when all are."""
-    files = [*manifest.raw, *(file for table in manifest.tables.values() for file in table.files)]
+    files = committed_files(manifest)
+    aside = manifest.quarantine
+    if aside and aside.sha256:
+        files.append(File(aside.path, aside.sha256, aside.rows, aside.bytes))
     return _wrong(store, [(_where(manifest, file), file) for file in files])
 
 

@@ -162,7 +162,15 @@ class Log:
         ) from lost
 
     def _check_predecessor(self, after: Manifest | None) -> None:
-        """A store restored while the stage worked must not get a batch that follows nothing."""
+        """A store restored while the stage worked must not get a batch that follows nothing, and a page that was lost
+        isn't filled by another: what follows it would break the chain for good."""
+        seq = after.seq + 1 if after else 1
+        if self._exists(seq + 1) and not self._exists(seq):
+            raise ChainBroken(
+                f"batch {seq} is missing, and later ones are there",
+                where=self.name,
+                next_step="restore it from a copy of the lake",
+            )
         if not after:
             return
         try:
@@ -241,9 +249,20 @@ def stamp(moment: datetime) -> str:
 
 
 def verify_chain(log: Log) -> list[Corrupt | ChainBroken]:
-    """What is wrong with a log, read whole; empty when nothing is."""
+    """What is wrong with a log, read whole; empty when nothing is. A page that is gone is looked for by a listing: to
+    whoever looks for the head alone the log may end before it. The last page, once gone, is missed by markers only."""
+    numbers = [number for key in log.store.list(f"{log.folder}/_log/") if (number := key.key.split("/")[2]).isdigit()]
     try:
-        log.batches(None)
+        batches = log.batches(None)
     except (Corrupt, ChainBroken) as error:
         return [error]
+    last = max(map(int, numbers), default=0)
+    if last > len(batches):
+        return [
+            ChainBroken(
+                f"batch {len(batches) + 1} is missing, and later ones are there up to {last}",
+                where=log.name,
+                next_step="restore it from a copy of the lake; until then nothing after it is read",
+            )
+        ]
     return []

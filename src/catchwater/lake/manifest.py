@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 FORMAT = 1
+SEAL = "~sha256"  # sorts after the names of all fields
 MAX_ROWS = 1 << 24
 _SHADOWING = ("file_row_number", "file_index")  # DuckDB's own names for where in which file a row stands
 
@@ -79,8 +80,12 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Quarantined:
+    """`sha256` and `bytes` of the file aren't known of batches that an older version wrote."""
+
     rows: int
     path: str
+    sha256: str = ""
+    bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -126,6 +131,11 @@ class Manifest:
     checkpoint: Checkpoint | None = None
 
     def to_bytes(self) -> bytes:
+        """The one form of it; its last field is the SHA-256 of all before: no later batch vouches for the head."""
+        text = self._text()
+        return text[:-1] + b',"' + SEAL.encode() + b'":"' + hashlib.sha256(text).hexdigest().encode() + b'"}'
+
+    def _text(self) -> bytes:
         data = {field.name: getattr(self, field.name) for field in fields(self)}
         data["format"] = FORMAT
         if self.checkpoint is None:
@@ -155,6 +165,8 @@ def _plain(value: object) -> dict[str, Any]:
         return {"name": value.name, "type": value.type, "nullable": value.nullable}
     if isinstance(value, TableBatch) and not value.revised:
         return {name: part for name, part in vars(value).items() if name != "revised"}
+    if isinstance(value, Quarantined) and not value.sha256:
+        return {"rows": value.rows, "path": value.path}
     if isinstance(value, Ref | File | TableBatch | Quarantined | Checkpoint | Rolled):
         return vars(value)
     raise TypeError(f"{type(value).__name__} has no place in a manifest")
@@ -168,12 +180,13 @@ def parse(data: bytes, log: str, seq: int) -> Manifest:
     where = f"{log} batch {seq}"
     try:
         tree = json.loads(data)
+        sealed = tree.pop(SEAL, None) is not None  # the first versions wrote none
         if tree.pop("format") != FORMAT:
             raise ValueError(f"written in another format than {FORMAT}")
         if tree["previous"]:
             tree["previous"]["log"] = tree["log"]
         manifest = _adapter().validate_python(tree)
-        if manifest.to_bytes() != data:
+        if (manifest.to_bytes() if sealed else manifest._text()) != data:
             raise ValueError("its bytes aren't those of a manifest")
         if (manifest.log, manifest.seq) != (log, seq):
             raise ValueError(f"it calls itself {manifest.log} batch {manifest.seq}")

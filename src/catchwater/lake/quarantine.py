@@ -27,7 +27,7 @@ def write(log: Log, refused: Iterable[Refused]) -> Quarantined | None:
         if not rows:
             return None
         stored = log.stage(path, rows, folder="quarantine")
-    return Quarantined(rows=rows, path=stored.path)
+    return Quarantined(rows, stored.path, stored.sha256, stored.bytes)
 
 
 def read(store: Store, quarantined: Quarantined) -> Iterator[Refused]:

@@ -19,11 +19,8 @@ if TYPE_CHECKING:
     import duckdb
 
 LARGE = 1 << 23  # files of so many rows are never written again for being small
-_GROUP = 122_880
-_FILES = (
-    f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_GROUP}, ROW_GROUPS_PER_FILE {(1 << 24) // _GROUP}, "
-    "RETURN_STATS true)"
-)
+_GROUP = 122_880  # 120 of these, and what threads write beyond them, are fewer than 2^24 rows
+_FILES = f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_GROUP}, ROW_GROUPS_PER_FILE 120, RETURN_STATS true)"
 
 Shape = tuple[object, ...]
 Files = dict[Shape, tuple[File, ...]]
@@ -216,22 +213,22 @@ class Rolling:
         """The rows in files of at most 2^24, staged; none for no rows."""
         if not selects:
             return ()
-        files = [file for file in self._files(" UNION ALL ".join(selects)) if file.rows]
-        return tuple(files)
+        return tuple(self._files(" UNION ALL ".join(selects)))
 
-    def _files(self, sql: str) -> list[File]:
+    def _files(self, sql: str, *, empty: bool = False) -> list[File]:
         place = self.folder / uuid4().hex
         written = self.con.execute(f"COPY ({sql}) TO {literal(str(place))} {_FILES}").fetchall()
         files = []
         for path, rows, *_ in sorted(written):
-            files.append(self.log.stage(Path(path), int(rows), folder="checkpoint"))
+            if rows or empty:
+                files.append(self.log.stage(Path(path), int(rows), folder="checkpoint"))
             Path(path).unlink()
         return files
 
     def _nothing(self, table: _Table) -> tuple[File, ...]:
         """A file without rows says that there are none; without a file, the originals would be read."""
         nothing = union([], [Column("k", "BIGINT")])
-        return tuple(self._files(nothing))
+        return tuple(self._files(nothing, empty=True))
 
     def _create(self, name: str, sql: str) -> None:
         self.con.execute(f"CREATE OR REPLACE TEMP TABLE {quote(name)} AS {sql}")

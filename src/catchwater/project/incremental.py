@@ -91,7 +91,7 @@ def _clauses(candidate: Candidate) -> Iterator[Obstacle]:
     ):  # fmt: skip
         node = query.args.get(part)
         if node:
-            yield Obstacle(said, offset(node, start) if isinstance(node, exp.Expression) else start)
+            yield Obstacle(said, _clause(candidate, said))
     kinds: tuple[tuple[type[exp.Expr], str], ...] = (
         (exp.Window, "a window"), (exp.TableSample, "a sample"), (exp.Pivot, "PIVOT or UNPIVOT"),
         (exp.Unnest, "UNNEST"), (exp.Explode, "UNNEST"),
@@ -103,6 +103,16 @@ def _clauses(candidate: Candidate) -> Iterator[Obstacle]:
     for node in aggregates(query):
         yield Obstacle(f"an aggregate ({node.sql_name().lower() if isinstance(node, exp.AggFunc) else node.name})",
                        offset(node, start))  # fmt: skip
+
+
+def _clause(candidate: Candidate, said: str) -> int:
+    """Where a clause of the outermost SELECT begins."""
+    depth = 0
+    for token in candidate.model.tokens:
+        depth += {"(": 1, ")": -1}.get(token.text, 0)
+        if not depth and token.text.upper().startswith(said.removeprefix("a ").upper().split()[0]):
+            return int(token.start)
+    return _start(candidate)
 
 
 def _calls(candidate: Candidate) -> Iterator[Obstacle]:

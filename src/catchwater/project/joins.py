@@ -218,6 +218,8 @@ class _Reading:
         """The place of the table whose column this is, and the column in lower case; None for anything else."""
         from sqlglot import exp
 
+        while isinstance(node, exp.Paren):
+            node = node.this
         if not isinstance(node, exp.Column) or isinstance(node.this, exp.Star):
             return None
         name, of = node.name.lower(), node.table.lower()

@@ -90,7 +90,7 @@ def between(wiring: Wiring, old: Plan, new: Plan, name: str, told: tuple[str, in
     said, examples = told
     pair = _model(old, name), _model(new, name)
     offsets = _offsets(new, wiring)
-    con = wiring.engine().connect()
+    con = wiring.engine().connect(roomy=True)
     try:
         _create(con, wiring, (old, pair[0], OLD), offsets)
         _create(con, wiring, (new, pair[1], NEW), offsets)

@@ -5,6 +5,7 @@ from typing import Any
 
 _HELP = {
     "catchwater_freshness_seconds": "Age of a source's rows in the warehouse, worst path.",
+    "catchwater_position_age_seconds": "Since when a database's position stands, held back or not read.",
     "catchwater_failing_steps": "Steps whose last wake failed.",
     "catchwater_model_rows": "Rows of a model as of its last batch.",
     "catchwater_log_seq": "Newest batch of a log.",
@@ -23,6 +24,9 @@ def _gauges(status: Mapping[str, Any]) -> dict[str, list[tuple[str, float]]]:
         if source["freshness_seconds"] is not None:
             label = f"{{source={_label(source['name'])}}}"
             found["catchwater_freshness_seconds"].append((label, source["freshness_seconds"]))
+        if source["position_age_seconds"] is not None:
+            label = f"{{source={_label(source['name'])}}}"
+            found["catchwater_position_age_seconds"].append((label, source["position_age_seconds"]))
         if source["seq"] is not None:
             label = f"{{log={_label('ingestion/' + source['name'])}}}"
             found["catchwater_log_seq"].append((label, source["seq"]))

@@ -30,8 +30,14 @@ def open_applied(folder: Path, environment: str, environ: Mapping[str, str] | No
         raise UseError(
             f"nothing was built for {environment}", next_step=f"catchwater build --env {environment} {folder}"
         )
-    wiring.places = _places(wiring, os.environ if environ is None else environ)
+    locate(wiring, environ)
     return wiring, built
+
+
+def locate(wiring: Wiring, environ: Mapping[str, str] | None = None) -> None:
+    """Lead the parts of an environment in a cloud to its lake. Raises UseError when the lake's place isn't known."""
+    if wiring.loaded.project.in_cloud and wiring.places is None:
+        wiring.places = _places(wiring, os.environ if environ is None else environ)
 
 
 def _places(wiring: Wiring, environ: Mapping[str, str]) -> Places | None:

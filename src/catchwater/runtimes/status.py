@@ -181,8 +181,17 @@ def _source(
         "next": next(
             (_next(t, steps.get(t.step, {}).get("last")) for t in plan.triggers if t.step == f"ingest:{name}"), None
         ),
+        "position_age_seconds": _age(_waiting(head)),
         "error": steps.get(f"ingest:{name}", {}).get("message") or problems.get(log),
     }
+
+
+def _waiting(head: Manifest | None) -> str | None:
+    """Since when a database's position stands: when what holds it back began, else when it was read."""
+    if head is None or head.position.get("kind") != "postgres":
+        return None
+    pin = head.position.get("pin") or {}
+    return str(pin.get("since") or head.position["at"])
 
 
 def _model(

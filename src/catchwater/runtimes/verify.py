@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from catchwater.errors import LakeError, UseError
+from catchwater.errors import ChainBroken, Corrupt, LakeError, UseError
 from catchwater.lake import quarantine
 from catchwater.lake.checkpoint import verify_checkpoint
-from catchwater.lake.log import Log
+from catchwater.lake.log import Log, verify_chain
 from catchwater.lake.manifest import Manifest
 from catchwater.lake.read import verify as verify_files
 from catchwater.plan.plan import Model, Plan, SourcePlan
@@ -117,13 +117,16 @@ def _checkpoint(log: Log, wiring: Wiring, verdict: Verdict) -> None:
         for problem in verify_checkpoint(log.store, log, wiring.engine().connect):
             _broken(verdict, log.name, problem)
     except LakeError as error:
-        if not any(found.message == error.message for found in verdict.findings):
-            _broken(verdict, log.name, error)
+        _broken(verdict, log.name, error)
 
 
 def _log(log: Log, copies: Path, verdict: Verdict) -> dict[str, Any]:
     counts = {"batches": 0, "files": 0, "bytes": 0}
+    broken: list[Corrupt | ChainBroken] = []
     try:
+        broken = verify_chain(log)
+        for chain in broken:
+            _broken(verdict, log.name, chain)
         for manifest in log.batches(None):
             files = [*manifest.raw, *(file for table in manifest.tables.values() for file in table.files)]
             counts["batches"] += 1
@@ -133,13 +136,16 @@ def _log(log: Log, copies: Path, verdict: Verdict) -> dict[str, Any]:
                 _broken(verdict, log.name, problem)
             shutil.rmtree(copies, ignore_errors=True)  # one batch at a time has its copies here
     except LakeError as error:
-        _broken(verdict, log.name, error)
+        if not broken:
+            _broken(verdict, log.name, error)
     return {"log": log.name, **counts}
 
 
 def _broken(verdict: Verdict, log: str, error: LakeError) -> None:
     step = error.next_step or "restore it from a copy of the lake"
-    verdict.findings.append(Finding("lake", error.where or log, error.message, step))
+    found = Finding("lake", error.where or log, error.message, step)
+    if found not in verdict.findings:
+        verdict.findings.append(found)
 
 
 def _set_aside(store: Store, manifest: Manifest) -> list[LakeError]:

@@ -1,19 +1,21 @@
 """The rows held of each source against the source as it is now; nothing is captured or committed here."""
 
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from catchwater.errors import CatchwaterError
+from catchwater.errors import CatchwaterError, SourceBusy, SourceUnreachable
 from catchwater.lake.log import Log
 from catchwater.lake.manifest import Manifest
 from catchwater.plan.plan import Plan
-from catchwater.ports import Comparable, Compared
+from catchwater.ports import Comparable, Compared, Held
 from catchwater.runtimes.findings import Finding, Verdict, rows
 from catchwater.stages.ingest import held
 from catchwater.wiring import Wiring
 
 AREA = "source"
+ATTEMPTS, WAIT = 3, 1.0
 MEANING = {
     "lost": "in the source and not in the lake",
     "stale": "held with other values than the source has",
@@ -58,9 +60,27 @@ def _compare(source: Comparable, log: Log, head: Manifest, project: tuple[Plan, 
     if not wanted:
         return
     wiring.state.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="verify-", dir=wiring.state) as work:
-        for table, found in source.compare(wanted, known, Path(work)).items():
-            _say(f"{name}.{table}", found, verdict)
+    for table in wanted:
+        try:
+            _say(f"{name}.{table}", _table(source, table, known, wiring.state), verdict)
+        except SourceUnreachable:
+            raise  # it is that for every table
+        except CatchwaterError as error:
+            verdict.failed(AREA, f"{name}.{table}", error)
+
+
+def _table(source: Comparable, table: str, known: Held, state: Path) -> Compared:
+    """Each table in a transaction of its own, so that none stands in the way for long; a lock that wasn't granted is
+    asked for again."""
+    for left in reversed(range(ATTEMPTS)):
+        try:
+            with tempfile.TemporaryDirectory(prefix="verify-", dir=state) as work:
+                return source.compare([table], known, Path(work))[table]
+        except SourceBusy:
+            if not left:
+                raise
+            time.sleep(WAIT)
+    raise AssertionError("the last attempt returns or raises")
 
 
 def _say(name: str, found: Compared, verdict: Verdict) -> None:

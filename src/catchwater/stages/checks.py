@@ -33,7 +33,9 @@ class Finding:
 
 
 class Broken(CheckFailed):
-    """A check of severity fail that rows break."""
+    """A check of severity fail that rows break; `others` are those of the same model that are broken too."""
+
+    others: "tuple[Broken, ...]" = ()
 
     def __init__(self, model: Model, finding: Finding, otherwise: str = "") -> None:
         self.finding = finding
@@ -168,9 +170,17 @@ def _list(names: Sequence[str]) -> str:
     return ", ".join(map(quote, names))
 
 
+def refuse(broken: Sequence[Broken]) -> None:
+    """Raises the first, with the others."""
+    if broken:
+        first, *others = broken
+        first.others = tuple(others)
+        raise first
+
+
 def check_exact(con: "duckdb.DuckDBPyConnection", model: Model, read: Read, names: Sequence[str]) -> None:
-    """Raises Broken when a column that the model reads has values that its type couldn't hold, unless the model
-    reads `_exact` and so says what to do with them."""
+    """Raises Broken for each column that the model reads and that has values that its type couldn't hold, unless the
+    model reads `_exact` and so says what to do with them."""
     if "_exact" in read.columns:
         return
     used = [name for name in names if not read.columns or name in read.columns]
@@ -182,9 +192,11 @@ def check_exact(con: "duckdb.DuckDBPyConnection", model: Model, read: Read, name
         f"(SELECT unnest(map_entries(_exact)) AS e FROM {quote('#' + read.alias)} WHERE _exact IS NOT NULL) "
         f"WHERE e.key IN ({texts}) GROUP BY 1 ORDER BY 1"
     ).fetchall()
-    if rows:
-        column, count, sample = rows[0]
-        check = Check("condition", condition=f"{read.table}.{column} fits its type (the rest is in _exact)")
-        name, entry = quote(column), f"_exact[{literal(column)}]"
-        otherwise = f"say in the SELECT what they become: coalesce({name}::VARCHAR, {entry}), or _exact beside {name}"
-        raise Broken(model, Finding(check, count, tuple(sorted(sample))), otherwise)
+    refuse([_inexact(model, read, column, count, sample) for column, count, sample in rows])
+
+
+def _inexact(model: Model, read: Read, column: str, count: int, sample: Sequence[str]) -> Broken:
+    check = Check("condition", condition=f"{read.table}.{column} fits its type (the rest is in _exact)")
+    name, entry = quote(column), f"_exact[{literal(column)}]"
+    otherwise = f"say in the SELECT what they become: coalesce({name}::VARCHAR, {entry}), or _exact beside {name}"
+    return Broken(model, Finding(check, count, tuple(sorted(sample))), otherwise)

@@ -1,10 +1,11 @@
 """A model's difference written to files and committed to its log; what the difference is was found before."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from catchwater.lake.difference import Counts
-from catchwater.lake.manifest import MAX_ROWS, Draft, File, Manifest
+from catchwater.lake.manifest import MAX_ROWS, Draft, Manifest
 from catchwater.lake.parquet import OPTIONS, written
 from catchwater.plan.plan import Model
 from catchwater.project.names import literal, quote
@@ -24,11 +25,13 @@ def commit(at: Computing, draft: Draft, counts: Counts) -> tuple[tuple[Manifest,
     total = counts.upserts + counts.removed
     count = _count_after(at, counts)
     _create_out(con, model)
+    whole = (at.first or _written(at)) if total else None
     committed: list[Manifest] = []
     starts = range(0, max(total, 1), MAX_ROWS)
     for part, start in enumerate(starts):
         last = part == len(starts) - 1
-        file = _write(at, start, min(MAX_ROWS, total - start)) if total else None
+        rows = min(MAX_ROWS, total - start)
+        file = at.log.stage(whole if rows == total else _slice(at, whole, start, rows), rows) if whole else None
         one = replace(
             draft,
             part=part if len(starts) > 1 else None,
@@ -59,10 +62,18 @@ def _create_out(con: "duckdb.DuckDBPyConnection", model: Model) -> None:
     )
 
 
-def _write(at: Computing, start: int, rows: int) -> File:
-    if at.first and rows < MAX_ROWS and not start:
-        return at.log.stage(at.first, rows)
+def _written(at: Computing) -> Path:
+    path = at.folder / f"{at.model.name}.parquet"
+    at.con.execute(f"COPY (FROM {quote(OUT)}) TO {literal(str(path))} {OPTIONS}")
+    return path
+
+
+def _slice(at: Computing, whole: Path, start: int, rows: int) -> Path:
+    """Some rows of a file, from its row `start` on, in a file of their own."""
     path = at.folder / f"{at.model.name}-{start}.parquet"
-    part = f"LIMIT {rows} OFFSET {start}" if start or rows == MAX_ROWS else ""
-    at.con.execute(f"COPY (FROM {quote(OUT)} {part}) TO {literal(str(path))} {OPTIONS}")
-    return at.log.stage(path, rows)
+    file = f"read_parquet({literal(str(whole))}, hive_partitioning = false, file_row_number = true)"
+    at.con.execute(
+        f"COPY (SELECT * EXCLUDE (file_row_number) FROM {file} WHERE file_row_number >= {start} AND "
+        f"file_row_number < {start + rows}) TO {literal(str(path))} {OPTIONS}"
+    )
+    return path

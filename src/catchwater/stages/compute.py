@@ -1,7 +1,7 @@
 """One model computed and committed: in full or from new rows, checked, and only its difference written."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,14 +12,14 @@ from catchwater.lake import quarantine
 from catchwater.lake.checkpoint import roll
 from catchwater.lake.difference import Counts, check_key, difference
 from catchwater.lake.log import Log, stamp
-from catchwater.lake.manifest import Draft, Quarantined
+from catchwater.lake.manifest import Draft
 from catchwater.plan.plan import Model
 from catchwater.ports import Distributed
 from catchwater.project.names import literal, quote
-from catchwater.stages.checks import BAD, NEW, Broken, Checked, check_exact
+from catchwater.stages.checks import BAD, NEW, Broken, Checked, check_exact, refuse
 from catchwater.stages.commit import commit
 from catchwater.stages.elsewhere import elsewhere
-from catchwater.stages.first import first_counts, is_first, keeps_keys, without_first, write_first
+from catchwater.stages.first import first_counts, is_first, keeps_keys, without_first, write_first, write_new
 from catchwater.stages.held import begins_anew, create_held
 from catchwater.stages.inputs import Inputs, held_columns, latest, source_table, upstream
 from catchwater.stages.recompute import Narrowed, revised
@@ -38,12 +38,23 @@ def compute(work: Work, log: Log, folder: Path) -> Computed:
         moved = replace(_moved(work, draft), checkpoint=checkpoint)
         return Computed((log.commit(moved, work.head),), notes=notes, news=work.news)
     work = replace(work, entire=_entire(work))
-    con = work.ports.engine.connect()
+    anew = begins_anew(work, log)
+    with _model_errors(work.model):
+        return _in_memory(work, lambda con: _compute(Computing(work, con, log, folder, draft, anew)))
+
+
+def _in_memory(work: Work, act: "Callable[[duckdb.DuckDBPyConnection], Computed]") -> Computed:
+    """With little memory, what is more being spilled; once more with all there is, where something can't be spilled.
+
+    Nothing is committed before all is computed, so the second attempt finds what the first one found."""
+    import duckdb
+
     try:
-        with _model_errors(work.model):
-            return _compute(Computing(work, con, log, folder, draft, begins_anew(work, log)))
-    finally:
-        con.close()
+        with closing(work.ports.engine.connect()) as con:
+            return act(con)
+    except duckdb.OutOfMemoryException:
+        with closing(work.ports.engine.connect(roomy=True)) as con:
+            return act(con)
 
 
 def _entire(work: Work) -> bool:
@@ -107,7 +118,7 @@ def _compute(at: Computing) -> Computed:
     bad = checked.quarantine()
     if model.key and not keeps_keys(at):
         check_key(con, NEW, model.key)
-    _refuse(checked, model)
+    refuse([Broken(model, found) for found in checked.findings("fail")])
     notes = (*at.notes, *(f"{model.name}: check {found}" for found in checked.findings("warn")))
     counts = first_counts(at) if at.first else _difference(at)
     draft, new_bad = _quarantined(at, checked, bad)
@@ -118,10 +129,15 @@ def _compute(at: Computing) -> Computed:
 
 
 def _table(at: Computing) -> Computing:
-    """`#new`, of the plan's types: those of a query have a collation too, by which two texts may be one."""
+    """`#new`, of the plan's types: those of a query have a collation too, by which two texts may be one. All rows of a
+    model stand in a file, which takes no memory; a table is there for few, and where some may be left out."""
+    leaves_out = at.model.history or any(check.severity == "quarantine" for check in at.model.checks)
+    if not at.work.incremental and not leaves_out:
+        write_new(at)
+        return at
     columns = held_columns(at.model)
-    body = ", ".join(f"{quote(column.name)} {column.type}" for column in columns)
     names = ", ".join(quote(column.name) for column in columns)
+    body = ", ".join(f"{quote(column.name)} {column.type}" for column in columns)
     at.con.execute(f"CREATE TEMP TABLE {quote(NEW)} ({body})")
     at.con.execute(f"INSERT INTO {quote(NEW)} SELECT {names} FROM (\n{at.sql}\n)")
     return at
@@ -145,11 +161,6 @@ def _check_exact(con: "duckdb.DuckDBPyConnection", work: Work) -> None:
     for read in work.model.reads:
         if upstream(work.plan, read) is None:
             check_exact(con, work.model, read, source_table(work.plan, read).names)
-
-
-def _refuse(checked: Checked, model: Model) -> None:
-    for found in checked.findings("fail"):
-        raise Broken(model, found)
 
 
 def _targets(work: Work, inputs: Inputs) -> dict[str, str]:
@@ -186,7 +197,7 @@ def _quarantined(at: Computing, checked: Checked, bad: int) -> tuple[Draft, int]
     stored = quarantine.write(at.log, checked.bad_rows())
     assert stored is not None  # noqa: S101 (there is at least one row)
     position = at.draft.position if at.work.incremental else at.draft.position | {"quarantine": stored.path}
-    return replace(at.draft, quarantine=Quarantined(stored.rows, stored.path), position=position), new
+    return replace(at.draft, quarantine=stored, position=position), new
 
 
 def _newly_bad(at: Computing, held: str) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 from catchwater.lake.difference import Counts
 from catchwater.lake.parquet import OPTIONS, read_back, written
@@ -20,20 +21,24 @@ def is_first(at: Computing) -> bool:
 
 def write_first(at: Computing) -> Computing:
     """`#new` as a view over a file, which is the difference too."""
-    model, con = at.model, at.con
-    path = at.folder / f"{model.name}-first.parquet"
-    columns = held_columns(model)
-    items = ", ".join(written(column) for column in columns)
-    with _any_order(at):
-        con.execute(
-            f"COPY (SELECT {items}, false AS _removed FROM (\n{at.sql}\n)) TO {literal(str(path))} {OPTIONS}"
-        )
-    back = ", ".join(map(read_back, columns))
-    file = f"read_parquet({literal(str(path))}, hive_partitioning = false)"
-    con.execute(f"CREATE TEMP VIEW {quote(NEW)} AS SELECT {back} FROM {file}")
+    con, path = at.con, write_new(at)
     con.execute(f"CREATE TEMP VIEW {quote(INTO + '_upserts')} AS FROM {quote(NEW)}")
     con.execute(f"CREATE TEMP VIEW {quote(INTO + '_removed')} AS FROM {quote(NEW)} LIMIT 0")
     return replace(at, first=path)
+
+
+def write_new(at: Computing) -> Path:
+    """`#new` as a view over a file."""
+    model, con = at.model, at.con
+    path = at.folder / f"{model.name}-new.parquet"
+    columns = held_columns(model)
+    items = ", ".join(written(column) for column in columns)
+    with _any_order(at):
+        con.execute(f"COPY (SELECT {items}, false AS _removed FROM (\n{at.sql}\n)) TO {literal(str(path))} {OPTIONS}")
+    back = ", ".join(map(read_back, columns))
+    file = f"read_parquet({literal(str(path))}, hive_partitioning = false)"
+    con.execute(f"CREATE TEMP VIEW {quote(NEW)} AS SELECT {back} FROM {file}")
+    return path
 
 
 @contextmanager

@@ -94,12 +94,16 @@ class _Group:
             self._stop(model, skipped=True)
             return
         waiting = sorted(read.log for read in reads if self._end(read.log) is None)
-        if waiting:
+        head = self.heads[model.name]
+        lost = [ref for ref in (head.inputs if head else ()) if ref.log in waiting]
+        if waiting and not lost:
             self.stopped.add(model.name)
             self._note(f"{model.name} waits for the first batch of {', '.join(dict.fromkeys(waiting))}")
             return
         began = time.monotonic()
         try:
+            for ref in lost:
+                self.log(ref.log).batches(ref)  # ChainBroken: what was read once isn't there any more
             done = self._bring(model, reads)
         except GrantMissing:
             raise
@@ -191,11 +195,14 @@ class _Group:
         self.outcome = replace(self.outcome, notes=(*self.outcome.notes, text))
 
     def _fail(self, model: Model, error: CatchwaterError) -> None:
-        failure = Failure(model.name, type(error).__name__, str(error))
+        failures = [Failure(model.name, type(error).__name__, str(error))]
         if isinstance(error, Broken):
-            found = error.finding
-            failure = Failure(model.name, "CheckFailed", str(error), found.check.name, found.count, found.sample)
-        self.outcome = replace(self.outcome, failures=(*self.outcome.failures, failure))
+            found = [(broken, broken.finding) for broken in (error, *error.others)]
+            failures = [
+                Failure(model.name, "CheckFailed", str(broken), finding.check.name, finding.count, finding.sample)
+                for broken, finding in found
+            ]
+        self.outcome = replace(self.outcome, failures=(*self.outcome.failures, *failures))
 
     def _add(self, model: Model, done: "Computed | None", seconds: float) -> None:
         if done is None:

@@ -11,7 +11,7 @@ from catchwater.lake.manifest import Manifest, Ref
 from catchwater.plan.plan import Model, Plan
 from catchwater.ports import Store
 from catchwater.project.names import quote
-from catchwater.stages.checks import NEW, Checked
+from catchwater.stages.checks import BAD, NEW, Checked
 from catchwater.stages.inputs import Inputs, held_columns, latest, table_reads, upstream
 from catchwater.stages.work import EVERYTHING
 
@@ -146,6 +146,7 @@ class _Whole(Inputs):
         checked.quarantine()
         for view in (SELF, EVERYTHING):
             self.con.execute(f"DROP VIEW IF EXISTS {quote(view)}")
+        self.con.execute(f"DROP TABLE IF EXISTS {quote(BAD)}")
 
     def _asked(self, model: Model, table: str) -> bool:
         return not table or table in self._targets(model)

@@ -1,7 +1,6 @@
 """A log read from a checkpoint has the rows that its batches have, whatever happened in it."""
 
 import random
-from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -11,43 +10,23 @@ import pytest
 
 from catchwater.errors import ChainBroken, Corrupt, LakeError
 from catchwater.lake import checkpoint, read
-from catchwater.lake.checkpoint import NONE, drop_checkpoint, due, roll, verify_checkpoint
+from catchwater.lake.checkpoint import NONE, due, roll, verify_checkpoint
 from catchwater.lake.manifest import Checkpoint, Manifest, Rolled, TableBatch, rolled_files
 from catchwater.lake.span import Span
+from catchwater.stages.again import without_checkpoint
 from tests.support import proof
-from tests.support.checkpoints import K, RandomLog, V, connect
-from tests.support.lake import draft
-
-
-def differs(made: RandomLog, batches: Sequence[Manifest]) -> str:
-    """Which reader shows other rows than were written, if any."""
-    key = ("k0",) if made.keyed else ()
-    read.create_history(made.con, "h", made.store, batches, "t", made.columns)
-    read.create_rows(made.con, "c", made.store, batches, "t", made.columns, key)
-    read.create_current(made.con, "o", "h", key)
-    if made.shown("h") != made.told(list(made.versions.values())):
-        return "history"
-    if made.shown("c") != made.told(list(made.current.values())):
-        return "rows"
-    return "" if made.shown("o") == made.told(list(made.current.values())) else "current"
-
-
-def write(made: RandomLog, batches: int) -> None:
-    for _ in range(batches):
-        made.batch(again=made.random.random() < 0.15, roll=made.random.random() < 0.2)
+from tests.support.checkpoints import K, RandomLog, V, connect, differs, write
+from tests.support.lake import FixedClock, draft
 
 
 @pytest.mark.parametrize("keyed", [True, False])
 def test_random_logs_are_read_alike_from_checkpoints_and_from_batches(tmp_path: Path, keyed: bool) -> None:
     seed = proof.seed()
-    for number in range(3):
-        made = RandomLog(tmp_path / str(number), random.Random(seed + number), keyed)
-        made.folder.mkdir()
-        for _ in range(2):
-            write(made, 8)
-            for batches in (made.log.span(), made.log.batches(None), Span(made.log.batches(None))):
-                assert differs(made, batches) == "", (seed, number, made.head.seq if made.head else 0)
-            assert verify_checkpoint(made.store, made.log, connect) == []
+    made = RandomLog(tmp_path, random.Random(seed), keyed)
+    write(made, 12)
+    for batches in (made.log.span(), made.log.batches(None)):
+        assert differs(made, batches) == "", seed
+    assert verify_checkpoint(made.store, made.log, connect) == [], seed
 
 
 def damaged(made: RandomLog, flip: int | None) -> Path:
@@ -81,13 +60,13 @@ def test_a_damaged_checkpoint_is_named_and_can_be_dropped(made: RandomLog, flip:
     with pytest.raises(Corrupt, match=f"ingestion/s checkpoint of batch 4: .*{path.name}.*\n.*--drop-checkpoints"):
         differs(made, made.log.span())
     assert [type(problem) for problem in verify_checkpoint(made.store, made.log, connect)] == [Corrupt]
-    made.head = drop_checkpoint(made.log, "r", "1")
+    made.head = without_checkpoint(made.log, FixedClock())
     assert made.head
     assert (made.head.seq, made.head.checkpoint, made.head.position) == (6, NONE, {})
     assert differs(made, made.log.span()) == ""
     made.batch()
     assert made.log.span().checkpoint is None
-    assert drop_checkpoint(made.log, "r", "1") is None
+    assert without_checkpoint(made.log, FixedClock()) is None
     assert verify_checkpoint(made.store, made.log) == []
     made.batch(roll=True)
     assert made.log.span().checkpoint

@@ -88,11 +88,11 @@ class RandomModel:
 @pytest.mark.parametrize("keyed", [True, False])
 def test_random_models_are_read_alike_from_checkpoints_and_from_batches(tmp_path: Path, keyed: bool) -> None:
     seed = proof.seed()
-    for number in range(3):
+    for number in range(2):
         chosen = random.Random(seed + number)
         (tmp_path / str(number)).mkdir()
         model = RandomModel(tmp_path / str(number), chosen, keyed)
-        for _ in range(16):
+        for _ in range(10):
             model.batch(reset=chosen.random() < 0.1, roll=chosen.random() < 0.3, known=chosen.random() < 0.5)
         for batches in (model.log.span(), model.log.batches(None)):
             assert model.shown(batches) == model.told(), (seed, number)

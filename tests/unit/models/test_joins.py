@@ -30,7 +30,7 @@ ABOVE = {
     "seen": ("materialized: view\nkey: [id]", "SELECT id, name FROM dim"),
     "versions": ("", "SELECT _id AS r, staff_id, name FROM shop.staff__history"),
 }
-O, LEFT = (
+ORDERS, LEFT = (
     "SELECT o.order_id FROM shop.orders AS o",
     "SELECT o.order_id, s.name FROM shop.orders AS o LEFT JOIN shop.staff AS s",
 )
@@ -40,7 +40,7 @@ KEY = "key: [order_id]"
 # what is joined → (columns of the parent, place of the parent), per join
 ALLOWED = {
     "left": (f"{LEFT} ON s.staff_id = o.staff", [(("staff",), -1)]),
-    "inner": (f"{O} JOIN shop.staff AS s ON o.staff = s.staff_id", [(("staff",), -1)]),
+    "inner": (f"{ORDERS} JOIN shop.staff AS s ON o.staff = s.staff_id", [(("staff",), -1)]),
     "unqualified": ("SELECT order_id, name FROM shop.orders INNER JOIN shop.staff ON staff = staff_id", [(("staff",), -1)]),
     "case": ("SELECT O.Order_ID FROM shop.ORDERS AS O LEFT OUTER JOIN shop.Staff S ON (S.STAFF_ID) = (o.STAFF)", None),
     "narrowed": (f"{LEFT} ON s.staff_id = o.staff AND s.active AND (s.name <> 'x' OR o.region IS NULL)", [(("staff",), -1)]),
@@ -48,32 +48,32 @@ ALLOWED = {
     "two columns": (f"{PLACES} ON p.place = o.place AND p.region = o.region", [(("place", "region"), -1)]),
     "a constant": (f"{PLACES} ON p.region = 'uk' AND p.place = o.place", [(("place",), -1)]),
     "using": (f"{PLACES} USING (region, place)", [(("region", "place"), -1)]),
-    "wider integers": (f"{O} LEFT JOIN shop.codes AS c ON c.code = o.staff", [(("staff",), -1)]),
+    "wider integers": (f"{ORDERS} LEFT JOIN shop.codes AS c ON c.code = o.staff", [(("staff",), -1)]),
     "twice": (f"{LEFT} ON s.staff_id = o.staff JOIN shop.staff AS t ON t.staff_id = o.place", None),
     "behind": (f"{LEFT} ON s.staff_id = o.staff LEFT JOIN shop.staff AS b ON b.staff_id = s.boss",
                [(("staff",), -1), (("boss",), 0)]),
     "of itself": ("SELECT s.staff_id AS order_id, b.name FROM shop.staff AS s LEFT JOIN shop.staff AS b "
                   "ON b.staff_id = s.boss", [(("boss",), -1)]),
-    "another source": (f"{O} LEFT JOIN far.people AS p ON p.staff_id = o.staff", [(("staff",), -1)]),
-    "a model": (f"{O} LEFT JOIN dim AS d ON d.id = o.staff", [(("staff",), -1)]),
+    "another source": (f"{ORDERS} LEFT JOIN far.people AS p ON p.staff_id = o.staff", [(("staff",), -1)]),
+    "a model": (f"{ORDERS} LEFT JOIN dim AS d ON d.id = o.staff", [(("staff",), -1)]),
     "as of": (f"{H} o._seq >= h._seq", [(("staff",), -1)]),
     "as of, turned": (f"{H} h._seq < o._seq", [(("staff",), -1)]),
-    "a struct of the same name": (f"{O} LEFT JOIN shop.staff AS extra ON extra.staff_id = o.staff", None),
+    "a struct of the same name": (f"{ORDERS} LEFT JOIN shop.staff AS extra ON extra.staff_id = o.staff", None),
 }  # fmt: skip
 REFUSED = {
-    "a join that is neither inner nor left (RIGHT JOIN)": f"{O} RIGHT JOIN shop.staff AS s ON s.staff_id = o.staff",
+    "a join that is neither inner nor left (RIGHT JOIN)": f"{ORDERS} RIGHT JOIN shop.staff AS s ON s.staff_id = o.staff",
     "a join that is neither inner nor left (FULL OUTER JOIN)":
-        f"{O} FULL OUTER JOIN shop.staff AS s ON s.staff_id = o.staff",
-    "a join that is neither inner nor left (CROSS JOIN)": f"{O} CROSS JOIN shop.staff AS s",
-    "a join that is neither inner nor left (SEMI JOIN)": f"{O} SEMI JOIN shop.staff AS s ON s.staff_id = o.staff",
-    "a join that is neither inner nor left (ANTI JOIN)": f"{O} ANTI JOIN shop.staff AS s ON s.staff_id = o.staff",
-    "a join that is neither inner nor left (NATURAL JOIN)": f"{O} NATURAL JOIN shop.places AS p",
-    "a join that is neither inner nor left (POSITIONAL JOIN)": f"{O} POSITIONAL JOIN shop.staff AS s",
-    "a join without a condition": f"{O}, shop.staff AS s WHERE s.staff_id = o.staff",
-    "a join with what is no table": f"{O} LEFT JOIN shop.staff AS s LEFT JOIN far.people AS p ON p.staff_id = s.boss "
+        f"{ORDERS} FULL OUTER JOIN shop.staff AS s ON s.staff_id = o.staff",
+    "a join that is neither inner nor left (CROSS JOIN)": f"{ORDERS} CROSS JOIN shop.staff AS s",
+    "a join that is neither inner nor left (SEMI JOIN)": f"{ORDERS} SEMI JOIN shop.staff AS s ON s.staff_id = o.staff",
+    "a join that is neither inner nor left (ANTI JOIN)": f"{ORDERS} ANTI JOIN shop.staff AS s ON s.staff_id = o.staff",
+    "a join that is neither inner nor left (NATURAL JOIN)": f"{ORDERS} NATURAL JOIN shop.places AS p",
+    "a join that is neither inner nor left (POSITIONAL JOIN)": f"{ORDERS} POSITIONAL JOIN shop.staff AS s",
+    "a join without a condition": f"{ORDERS}, shop.staff AS s WHERE s.staff_id = o.staff",
+    "a join with what is no table": f"{ORDERS} LEFT JOIN shop.staff AS s LEFT JOIN far.people AS p ON p.staff_id = s.boss "
         "ON s.staff_id = o.staff",
-    "a query inside the query": f"{O} LEFT JOIN (SELECT * FROM shop.staff) AS s ON s.staff_id = o.staff",
-    "a join with renamed columns": f"{O} LEFT JOIN shop.staff AS s(a, b) ON s.a = o.staff",
+    "a query inside the query": f"{ORDERS} LEFT JOIN (SELECT * FROM shop.staff) AS s ON s.staff_id = o.staff",
+    "a join with renamed columns": f"{ORDERS} LEFT JOIN shop.staff AS s(a, b) ON s.a = o.staff",
     "it renames the columns": "SELECT a AS order_id FROM shop.orders AS o(b, a)",
     "a join that doesn't equate the key of staff (staff_id)": f"{LEFT} ON s.boss = o.staff",
     "a join that doesn't equate the key of staff (staff_id) with": f"{LEFT} ON s.staff_id = o.staff + 0",
@@ -88,16 +88,16 @@ REFUSED = {
     "a join that doesn't equate the key of places (region) with": f"{PLACES} ON p.place = o.place AND "
         "p.region = o.region COLLATE NOCASE",
     "a join that compares": f"{PLACES} ON p.region = o.region AND p.place = o.rate",
-    "a join by rates.rate, a key of type DOUBLE": f"{O} LEFT JOIN shop.rates AS r ON r.rate = o.rate",
+    "a join by rates.rate, a key of type DOUBLE": f"{ORDERS} LEFT JOIN shop.rates AS r ON r.rate = o.rate",
     "a join with one row of staff for all": f"{LEFT} ON s.staff_id = 1",
-    "a join with notes, which has no key": f"{O} LEFT JOIN shop.notes AS n ON n.staff_id = o.staff",
-    "a join with bag, which has no key": f"{O} LEFT JOIN bag AS b ON b.name = o.region",
-    "a join with the view seen": f"{O} LEFT JOIN seen AS v ON v.id = o.staff",
-    "a join with versions, which has no key": f"{O} LEFT JOIN versions_current AS v ON v.staff_id = o.staff",
-    "a join with every version of staff": f"{O} LEFT JOIN shop.staff__history AS h ON h.staff_id = o.staff",
-    "an ASOF join with rows that aren't": f"{O} ASOF LEFT JOIN shop.staff AS s ON s.staff_id = o.staff "
+    "a join with notes, which has no key": f"{ORDERS} LEFT JOIN shop.notes AS n ON n.staff_id = o.staff",
+    "a join with bag, which has no key": f"{ORDERS} LEFT JOIN bag AS b ON b.name = o.region",
+    "a join with the view seen": f"{ORDERS} LEFT JOIN seen AS v ON v.id = o.staff",
+    "a join with versions, which has no key": f"{ORDERS} LEFT JOIN versions_current AS v ON v.staff_id = o.staff",
+    "a join with every version of staff": f"{ORDERS} LEFT JOIN shop.staff__history AS h ON h.staff_id = o.staff",
+    "an ASOF join with rows that aren't": f"{ORDERS} ASOF LEFT JOIN shop.staff AS s ON s.staff_id = o.staff "
         "AND o._seq >= s._seq",
-    "an ASOF join with people__history, whose source": f"{O} ASOF LEFT JOIN far.people__history AS p "
+    "an ASOF join with people__history, whose source": f"{ORDERS} ASOF LEFT JOIN far.people__history AS p "
         "ON p.staff_id = o.staff AND o._seq >= p._seq",
     "an ASOF join by something else": f"{H} o._at >= h._at",
     "an ASOF join by something else than o._seq >=": f"{H} o._id >= h._id",
@@ -136,7 +136,7 @@ def _written(bench: Bench, more: str = "") -> dict[str, str]:
         bench.write(f"m{number}", sql, f"{KEY}{more}")
     for number, (reason, check) in enumerate(CHECKS.items()):
         reasons[f"models/c{number}.sql"] = reason
-        bench.write(f"c{number}", O, f"{KEY}\nchecks: [{check}]{more}")
+        bench.write(f"c{number}", ORDERS, f"{KEY}\nchecks: [{check}]{more}")
     return reasons
 
 

@@ -1,6 +1,7 @@
 """The runtime on one machine: passes, chains, records; drift is planned again, and a fault stops one step alone."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,25 @@ def test_a_run_is_recorded_here_and_in_the_lake(pings: Path) -> None:
         assert set(steps(again).values()) == {"nothing"}
     with runtime(pings) as made:
         assert not made.changed
+
+
+@pytest.mark.parametrize("ends", ["at once", "later", "with another plan"])
+def test_a_source_read_to_its_end_isn_t_asked_again(pings: Path, monkeypatch: pytest.MonkeyPatch, ends: str) -> None:
+    with runtime(pings) as made:
+        made.wiring.topic("pings").publish([b'{"id": 1}'])
+        ingest, asked = local.STAGES["ingest"], []
+
+        def counted(*given: object) -> Outcome:
+            done = ingest(*given)  # type: ignore[arg-type]
+            asked.append(done.moved)
+            if done.moved and ends == "with another plan":
+                made.replan()
+            return replace(done, more=done.moved and ends == "later")
+
+        monkeypatch.setitem(local.STAGES, "ingest", counted)
+        assert made.run().state == "done"
+        assert asked == ([True] if ends == "at once" else [True, False])
+        assert rows(made, "SELECT id FROM pings") == [(1,)]
 
 
 def test_a_wake_follows_its_batches_and_leaves_no_record_of_nothing(pings: Path) -> None:

@@ -10,8 +10,8 @@ from catchwater.runtimes.metrics import exposition
 def status(**more: Any) -> dict[str, Any]:
     return {
         "sources": [
-            {"name": 'a"b\\c\nd', "freshness_seconds": 12.5, "seq": 3},
-            {"name": "never", "freshness_seconds": None, "seq": None},
+            {"name": 'a"b\\c\nd', "freshness_seconds": 12.5, "position_age_seconds": 3.5, "seq": 3},
+            {"name": "never", "freshness_seconds": None, "position_age_seconds": None, "seq": None},
         ],
         "models": [{"name": "fact", "rows": 10, "seq": 2}, {"name": "view", "rows": None, "seq": None}],
         "failures": [{}],
@@ -29,6 +29,7 @@ def test_every_number_is_there() -> None:
     totals = {"ingest_rows_in": 48210.0, "load_rows_in": 1e9, "ingest_seconds": 1.25}
     assert samples(exposition(status(), totals)) == {
         ("catchwater_freshness_seconds", (("source", 'a"b\\c\nd'),)): 12.5,
+        ("catchwater_position_age_seconds", (("source", 'a"b\\c\nd'),)): 3.5,
         ("catchwater_log_seq", (("log", 'ingestion/a"b\\c\nd'),)): 3,
         ("catchwater_log_seq", (("log", "processed/fact"),)): 2,
         ("catchwater_model_rows", (("model", "fact"),)): 10,

@@ -311,6 +311,8 @@ def test_an_ingestion_log_that_was_replaced_is_refused_by_name(bench: Bench) -> 
     bench.process()
     lake = bench.folder / ".catchwater" / "lake" / "ingestion"
     lake.rename(lake.with_name("lost"))
+    (failure,) = bench.process().failures
+    assert failure.error == ChainBroken.__name__
     for units in (3, 4, 5):
         bench.ingest("shop", {"orders": orders((1, 1, units, "", "upsert"))})
     (failure,) = bench.process().failures

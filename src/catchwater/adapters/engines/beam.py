@@ -32,8 +32,8 @@ class BeamEngine:
     def describe(self, sql: str, tables: Mapping[str, Sequence[Column]], macros: str = "") -> tuple[Column, ...]:
         return self._driver.describe(sql, tables, macros)
 
-    def connect(self) -> "duckdb.DuckDBPyConnection":
-        return self._driver.connect()
+    def connect(self, *, roomy: bool = False) -> "duckdb.DuckDBPyConnection":
+        return self._driver.connect(roomy=roomy)
 
     def rewrite(self, files: Sequence[Rewrite]) -> None:
         """Raises WarehouseError. One file needs no pipeline: so it is on a machine that is part of one already."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from catchwater.ports import Settings
 
+_LITTLE = 320 << 20  # beside Python and what DuckDB takes outside its own limit, a process stays under 512 MB
 _LIMIT = 4 << 30
 
 
@@ -64,11 +65,11 @@ class DuckdbEngine:
             raise ProjectError([_problem(sql, error)]) from error
         return tuple(Column(row[0], row[1]) for row in rows)
 
-    def connect(self) -> "duckdb.DuckDBPyConnection":
+    def connect(self, *, roomy: bool = False) -> "duckdb.DuckDBPyConnection":
         """A private connection that spills under the project's state, and reads nothing outside it."""
         spill = self.settings.state / "tmp" / f"spill-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         spill.parent.mkdir(parents=True, exist_ok=True)
-        con = self._open({"memory_limit": f"{memory_limit()}B", "temp_directory": str(spill)})
+        con = self._open({"memory_limit": f"{memory_limit(roomy=roomy)}B", "temp_directory": str(spill)})
         allowed = [str(Path(path).resolve()) for path in (self.settings.state, tempfile.gettempdir())]
         con.execute("SET allowed_directories = ?", [[*allowed, str(self.settings.state)]])
         con.execute("SET enable_external_access = false")
@@ -84,9 +85,9 @@ class DuckdbEngine:
         )
 
 
-def memory_limit() -> int:
-    """Bytes for one connection: 60 % of what this process may have, at most 4 GiB."""
-    return limit(_LIMIT)
+def memory_limit(*, roomy: bool = False) -> int:
+    """Bytes for one connection: 60 % of what this process may have, at most 320 MiB, or 4 GiB where it is roomy."""
+    return limit(_LIMIT if roomy else _LITTLE)
 
 
 def _create(alias: str, columns: Sequence[Column]) -> str:

@@ -62,8 +62,8 @@ class SparkEngine:
     def describe(self, sql: str, tables: Mapping[str, Sequence[Column]], macros: str = "") -> tuple[Column, ...]:
         return self._driver.describe(sql, tables, macros)
 
-    def connect(self) -> "duckdb.DuckDBPyConnection":
-        return self._driver.connect()
+    def connect(self, *, roomy: bool = False) -> "duckdb.DuckDBPyConnection":
+        return self._driver.connect(roomy=roomy)
 
     @property
     def remote(self) -> bool:

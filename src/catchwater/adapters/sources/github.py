@@ -8,7 +8,7 @@ from typing import Any
 
 from catchwater.adapters.sources import github_archive, github_table, webhook
 from catchwater.adapters.sources.embedded_topic import EmbeddedTopic
-from catchwater.adapters.sources.github_hours import HOUR, Hour, hours, read_hour, spell
+from catchwater.adapters.sources.github_hours import HOUR, Hour, hour_in, hours, read_hour, spell
 from catchwater.adapters.sources.http_fetch import Limits
 from catchwater.adapters.sources.scratch import scratch
 from catchwater.adapters.sources.topic import only, position, waiting
@@ -76,13 +76,12 @@ class GithubSource:
         return position if first is None else {**position, "hour": spell(first.astimezone(UTC) - HOUR)}
 
     def _first(self, held: Held) -> datetime | None:
-        """When the first event held happened."""
+        """The first hour that gave a row: its file is the version of what came from it."""
         if self._name not in held.tables:
             return None
         with TemporaryDirectory(prefix="catchwater-") as work, scratch(Path(work)) as con:
-            view = held.current(con, self._name)
-            row = con.execute(f"SELECT epoch(min(created_at)) FROM {view}").fetchone()
-        return datetime.fromtimestamp(row[0], UTC) if row and row[0] is not None else None
+            files = con.execute(f"SELECT DISTINCT _version FROM {held.current(con, self._name)}").fetchall()
+        return min((hour for (name,) in files if (hour := hour_in(str(name)))), default=None)
 
     def _queue(self) -> EmbeddedTopic:
         return EmbeddedTopic(self._settings.state, self._name, webhook.MAX_BYTES + 200)

@@ -32,6 +32,12 @@ def read_hour(text: str) -> datetime | None:
         return None
 
 
+def hour_in(name: str) -> datetime | None:
+    """The hour that a file's name tells."""
+    match = _SPELT.search(name)
+    return read_hour(match[0]) if match else None
+
+
 @dataclass(frozen=True)
 class Hour:
     """One hour and the file that holds it as it came; `path` is None for an hour that isn't there and won't be."""

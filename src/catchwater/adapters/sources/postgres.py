@@ -9,10 +9,11 @@ from typing import Any
 from catchwater.adapters.sources import postgres_catalog as catalog
 from catchwater.adapters.sources.postgres_capture import Capture, NotLocked, transaction
 from catchwater.adapters.sources.postgres_catalog import Relation
-from catchwater.adapters.sources.postgres_choice import choose, named, survey
+from catchwater.adapters.sources.postgres_choice import choose, survey
 from catchwater.adapters.sources.postgres_connection import Address, Session, address, attached, connection
-from catchwater.adapters.sources.postgres_declared import UNLOCKABLE, Misdeclared, routed
+from catchwater.adapters.sources.postgres_declared import UNLOCKABLE, Misdeclared, named, routed
 from catchwater.adapters.sources.postgres_parts import rewound, unfinished
+from catchwater.adapters.sources.postgres_pin import pinned
 from catchwater.errors import CatchwaterError, Problem, ProjectError, UseError
 from catchwater.ports import Compared, Extraction, Held, Settings, Survey
 from catchwater.project import names, schema
@@ -140,12 +141,13 @@ class PostgresSource:
     ) -> Extraction | None:
         hows = routed(self.spec.capture, pairs)
         with transaction(session, self._locks(pairs)):
+            capture = Capture(session, held, work)
             if not hows:
-                return Capture(session, held, work).run(pairs)
+                return pinned(capture.run(pairs), capture.pin, held.position or {})
             from catchwater.adapters.sources.postgres_routes import Routes
 
             routes = Routes(session, held, work, hows)
-            return routes.add(Capture(session, held, work).run(routes.rest(pairs)))
+            return pinned(routes.add(capture.run(routes.rest(pairs))), capture.pin, held.position or {})
 
     def _locks(self, pairs: Mapping[str, tuple[str, str]]) -> list[str]:
         """What LOCK TABLE takes; a materialized view or a foreign table is locked by the first query."""

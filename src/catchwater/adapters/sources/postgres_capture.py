@@ -77,7 +77,7 @@ class Capture:
     def run(self, pairs: Mapping[str, tuple[str, str]]) -> Extraction | None:
         """None when nothing is new; raises SourceBusy, SourceRefused."""
         document = self.session.document(catalog.query(list(pairs.values())))
-        self.snapshot = position.snapshot_of(document["snapshot"])
+        self.snapshot, self.pin = position.snapshot_of(document["snapshot"]), document["snapshot"]["pin"]
         known = {(r.schema, r.table): r for r in catalog.relations(document)}
         relations = {name: self._readable(name, known.get(pair)) for name, pair in pairs.items()}
         self._forward()
@@ -255,6 +255,13 @@ class Capture:
         checksum = int(held.checksum) - int(old.checksum) + int(there.checksum)
         return Sum(held.count - old.count + there.count, str(checksum))
 
+    def _running(self) -> list[int]:
+        """The transactions that are open while one of them holds the position far back; see `position.recent`."""
+        if self.snapshot.xmax - self.snapshot.xmin < position.PINNED_XIDS:
+            return []
+        sql = f"SELECT pg_snapshot_xip(pg_current_snapshot())::text AS x LIMIT {position.MOST_RUNNING}"
+        return [int(xid) for (xid,) in self.session.rows(sql)]
+
     def _table(self, relation: Relation, count: int) -> Table:
         heap = self._heaps.get(relation.name)
         wanted = Wanted(relation, self.snapshot.at, count, blocks=heap.longest if heap else 0)
@@ -276,6 +283,10 @@ class Capture:
             refused += _refused(name, one)
             states[name] = one.state
         incomplete = any(one.part for one in taken.values())
+        running = self._running()
+        for one in taken.values():
+            if running and not one.part:
+                one.state["running"] = running
         number = int((self.held.position or {}).get("parts", 0)) + 1
         found = {name: one.found for name, one in taken.items() if one.found is not None}
         return Extraction(

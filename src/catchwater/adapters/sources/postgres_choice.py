@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from catchwater.adapters.sources.postgres_catalog import Relation
 from catchwater.adapters.sources.postgres_connection import Address
-from catchwater.adapters.sources.postgres_declared import Misdeclared, Wrong, called, declared
+from catchwater.adapters.sources.postgres_declared import Misdeclared, Wrong, called, declared, named
 from catchwater.errors import SourceRefused
 from catchwater.project import names
 from catchwater.project.captures import Capture
@@ -126,13 +126,8 @@ def _left_out(relation: Relation) -> str:
     return f"{said}; `capture: {{{written(relation)}: full}}` reads it"
 
 
-def named(relation: Relation) -> str:
-    """How catchwater.yml names a table."""
-    return relation.table if relation.schema == "public" else relation.full
-
-
 def written(relation: Relation) -> str:
-    """The same inside a line of YAML."""
+    """How a line of the project file names a table."""
     return _written(named(relation))
 
 

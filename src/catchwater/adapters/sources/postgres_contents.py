@@ -27,6 +27,7 @@ class Read:
     refused: list[Refused] = field(default_factory=list)
     rows: int = 0
     warnings: list[str] = field(default_factory=list)
+    cut: bool = False
 
 
 class Contents:
@@ -115,11 +116,14 @@ class Contents:
             if mark not in before
         ], sorted(marks)
 
-    def captured(self, files: Sequence[Path], total: int | None) -> Captured:
+    def take(self, read: Read, files: Sequence[Path], total: int | None) -> None:
+        """These new rows, or as many as a batch holds: then `read.cut`, and the next capture finds the others."""
         rows = sum(self._count(_scan(path)) for path in files)
-        if rows > BATCH:
-            raise self.refusal(f"{rows:,} new rows at once, and a batch holds {BATCH:,}", "read it by `snapshot`")
-        return Captured(self.relation.to_schema([self.relation]), tuple(files), rows, total, None)
+        read.cut = rows > BATCH
+        if read.cut:
+            scan = f"read_parquet([{', '.join(names.literal(str(path)) for path in files)}], union_by_name = true)"
+            files, rows, total = self._keep(f"FROM {scan} LIMIT {BATCH}"), BATCH, None
+        read.captured = Captured(self.relation.to_schema([self.relation]), tuple(files), rows, total, None)
 
     def refusal(self, message: str, step: str) -> SourceRefused:
         return SourceRefused(f"{self.relation.full}: {message}", where=self.session.place.where, next_step=step)

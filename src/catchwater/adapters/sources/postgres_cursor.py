@@ -130,5 +130,5 @@ def read_from(contents: Contents, cursor: Cursor, then: Seen, held: Held) -> tup
     files = contents.news(staged, held)
     read = Read(state, rows=rows)
     if files:
-        read.captured = contents.captured(files, None)
-    return now, read
+        contents.take(read, files, None)
+    return then if read.cut else now, read

@@ -64,6 +64,11 @@ def called(places: Sequence[N], name: str) -> list[N]:
     return []
 
 
+def named(place: Named) -> str:
+    """How the project file names a table."""
+    return place.table if place.schema == "public" else f"{place.schema}.{place.table}"
+
+
 def routed(capture: Capture, pairs: Mapping[str, tuple[str, str]]) -> dict[str, TableCapture]:
     """Those of the tables (name → schema, table) that aren't read by `snapshot`, and how they are."""
     if isinstance(capture, str):
@@ -109,7 +114,7 @@ def _keyed(relation: Relation, key: tuple[str, ...]) -> Relation:
 
 def _unclear(relations: Sequence[Relation], found: Sequence[Relation], name: str) -> Wrong:
     if not found:
-        return Wrong((name,), f"there is no table {name}", _nearest(name, (one.full for one in relations)))
+        return Wrong((name,), f"there is no table {name}", _nearest(name, map(named, relations)))
     if len(found) > 1:
         both = " and ".join(sorted(one.full for one in found))
         return Wrong((name,), f"{name} may be {both}", "write the schema too")

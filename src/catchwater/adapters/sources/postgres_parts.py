@@ -14,13 +14,14 @@ PART_BLOCKS = 131_072
 
 @dataclass(frozen=True)
 class Heap:
-    """The blocks of one table by leaf (OID → number of the file, blocks in it)."""
+    """The blocks of one table by leaf (OID → number of the file, blocks in it), and `aside` those of long values."""
 
     leaves: Mapping[int, tuple[int, int]]
+    aside: int = 0
 
     @property
     def blocks(self) -> int:
-        return sum(blocks for _, blocks in self.leaves.values())
+        return self.aside + sum(blocks for _, blocks in self.leaves.values())
 
     @property
     def longest(self) -> int:
@@ -29,6 +30,11 @@ class Heap:
     @property
     def files(self) -> dict[str, int]:
         return {str(oid): file for oid, (file, _) in self.leaves.items()}
+
+    @property
+    def step(self) -> int:
+        """How many blocks of all leaves make a part of PART_BLOCKS, long values counted."""
+        return PART_BLOCKS * (self.blocks - self.aside) // max(1, self.blocks)
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,7 @@ class Reading:
     def stop(self, heap: Heap) -> int:
         """Where the next part ends, so that it has about PART_BLOCKS."""
         longer = sum(1 for _, blocks in heap.leaves.values() if blocks > self.next)
-        return min(self.end, self.next + max(1, PART_BLOCKS // max(1, longer)))
+        return min(self.end, self.next + max(1, heap.step // max(1, longer)))
 
     def holds(self, heap: Heap) -> bool:
         """Whether no leaf was written anew since: in another file its rows stand elsewhere."""
@@ -79,15 +85,19 @@ def heaps(session: Session, relations: Sequence[Relation]) -> dict[str, Heap]:
     """How large these tables are now, by name."""
     leaves = {r.name: [oid for oid, _, _ in r.leaves] if r.kind == "p" else [r.oid] for r in relations}
     listed = ", ".join(str(oid) for oids in leaves.values() for oid in oids)
-    found: dict[int, tuple[int, int]] = {}
+    found: dict[int, tuple[int, int, int]] = {}
     if listed:
+        size = "COALESCE(pg_relation_size({}), 0) / current_setting('block_size')::int8"
         sql = (
             "SELECT c.oid::int8 AS o, COALESCE(pg_relation_filenode(c.oid), 0)::int8 AS f, "
-            "COALESCE(pg_relation_size(c.oid), 0) / current_setting('block_size')::int8 AS b "
+            f"{size.format('c.oid')} AS b, {size.format('NULLIF(c.reltoastrelid, 0)')} AS t "
             f"FROM pg_class c WHERE c.oid IN ({listed})"
         )
-        found = {int(oid): (int(file), int(blocks)) for oid, file, blocks in session.rows(sql)}
-    return {name: Heap({oid: found[oid] for oid in oids if oid in found}) for name, oids in leaves.items()}
+        found = {int(oid): (int(file), int(blocks), int(aside)) for oid, file, blocks, aside in session.rows(sql)}
+    return {
+        name: Heap({o: found[o][:2] for o in oids if o in found}, sum(found[o][2] for o in oids if o in found))
+        for name, oids in leaves.items()
+    }
 
 
 def blocks_of(start: int, stop: int) -> str:

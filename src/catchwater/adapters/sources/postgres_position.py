@@ -16,6 +16,7 @@ WRAP = 1 << 32
 STALE_XIDS = 10_000_000
 STALE_SECONDS = 86_400
 PINNED_XIDS = 10_000
+MOST_RUNNING = 1_000
 MOST_STARTS = 16
 
 
@@ -108,8 +109,9 @@ def recent(state: Mapping[str, Any], now: int) -> list[str]:
     then, running = int(state.get("xmax", 0)), state.get("running", ())
     if then - int(state["xmin"]) < PINNED_XIDS or then > now:
         return []
-    open_then = [candidates(int(xid), 1) for xid in running]
-    return [" OR ".join([candidates(then, now - then), *open_then])]
+    open_then = ", ".join(f"'{int(xid) % WRAP}'::xid" for xid in running)
+    also = f" OR x.xmin = ANY (ARRAY[{open_then}])" if running else ""
+    return [candidates(then, now - then) + also]
 
 
 def state_of(relation: Relation, snapshot: Snapshot, before: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from catchwater.adapters.sources.postgres_connection import Session
 from catchwater.adapters.sources.postgres_contents import Contents, Read
 from catchwater.adapters.sources.postgres_cursor import Cursor, Seen, pass_due, read_from
 from catchwater.adapters.sources.postgres_declared import bound
+from catchwater.adapters.sources.postgres_position import Snapshot, recognised, snapshot_of
 from catchwater.errors import SourceBusy
 from catchwater.ports import Captured, Extraction, Held
 from catchwater.project.captures import TableCapture
@@ -31,7 +32,7 @@ class Routes:
         """The tables that are to be read by `snapshot` now: all others, and those whose cursor is to be proved."""
         mine = {name: pairs[name] for name in self.hows}
         document = self.session.document(catalog.query(list(mine.values())))
-        self.snapshot = document["snapshot"]
+        self.snapshot = snapshot_of(document["snapshot"])
         known = {(one.schema, one.table): one for one in catalog.relations(document)}
         self.relations = {name: self._relation(name, known.get(pair)) for name, pair in mine.items()}
         self.passing = {name for name, one in self.relations.items() if one.versioned and self._due(name, one)}
@@ -69,15 +70,12 @@ class Routes:
 
     def _due(self, name: str, relation: Relation) -> bool:
         how = self.hows[name]
-        return not self._known(name, relation) or pass_due(self._seen(name), how, self.snapshot["at"])
+        return not self._known(name, relation) or pass_due(self._seen(name), how, self.snapshot.at)
 
     def _known(self, name: str, relation: Relation) -> bool:
         """Whether server and table are those read last: else a cursor's last maximum says nothing."""
-        held, then = self.held.tables.get(name), self.held.position or {}
-        if held is None or (then.get("system"), then.get("timeline")) != (
-            self.snapshot["system"],
-            int(self.snapshot["timeline"]),
-        ):
+        held = self.held.tables.get(name)
+        if held is None or not recognised(held.state, self.snapshot):
             return False
         leaves = sorted(oid for oid, _, _ in relation.leaves)
         return (
@@ -91,7 +89,7 @@ class Routes:
         relation, how = self.relations[name], self.hows[name]
         if name in self.passing:
             return self._passed(name, dict(states[name]), extraction.tables.get(name) if extraction else None)
-        contents = Contents(self.session, relation, self.snapshot["at"], self.work)
+        contents = Contents(self.session, relation, self.snapshot.at, self.work)
         if name in self.held.tables:
             contents.same_key(self.held.tables[name])
         then = self._seen(name)
@@ -100,16 +98,16 @@ class Routes:
             read.state["cursor"] = asdict(seen)
             return read
         read = self._whole(contents)
-        if how.cursor:
+        if how.cursor and not read.cut:
             cursor = Cursor(self.session, relation, how)
             self._lost(read, cursor, name, read.captured)
-            read.state["cursor"] = asdict(cursor.seen(self.snapshot["at"]))
+            read.state["cursor"] = asdict(cursor.seen(self.snapshot.at))
         return read
 
     def _passed(self, name: str, state: dict[str, Any], captured: Captured | None) -> Read:
         """What a pass over the whole table found beside the cursor: `snapshot` has captured it."""
         cursor = Cursor(self.session, self.relations[name], self.hows[name])
-        read = Read(state | {"cursor": asdict(cursor.seen(self.snapshot["at"]))})
+        read = Read(state | {"cursor": asdict(cursor.seen(self.snapshot.at))})
         self._lost(read, cursor, name, captured)
         return read
 
@@ -130,17 +128,17 @@ class Routes:
         before = self.held.tables.get(relation.name)
         refused, marks = contents.odd("", before.state.get("refused", ()) if before else ())
         staged, rows = contents.fetch()
-        read = Read(_state(relation, marks), refused=refused, rows=rows)
+        read = Read(_state(relation, self.snapshot, marks), refused=refused, rows=rows)
         if before is None:
             files: Sequence[Path] = [staged] if rows else []
         else:
             files = [*contents.news(staged, self.held), *contents.gone(staged)]
         if files or before is None:
-            read.captured = contents.captured(files, rows)
+            contents.take(read, files, rows)
         return read
 
 
-def _state(relation: Relation, marks: Sequence[str]) -> dict[str, Any]:
+def _state(relation: Relation, snapshot: Snapshot, marks: Sequence[str]) -> dict[str, Any]:
     return {
         "schema": relation.schema,
         "table": relation.table,
@@ -149,10 +147,16 @@ def _state(relation: Relation, marks: Sequence[str]) -> dict[str, Any]:
         "fingerprint": relation.mark,
         "leaves": [oid for oid, _, _ in relation.leaves],
         "refused": list(marks),
+        "server": [snapshot.system, snapshot.timeline],
+        "starts": [snapshot.started],
     }
 
 
 def _joined(extraction: Extraction, position: dict[str, Any], found: Mapping[str, Read]) -> Extraction:
+    if any(read.cut for read in found.values()):
+        number = extraction.part or 1
+        position["parts"] = number
+        extraction = replace(extraction, part=number, complete=False, more=True)
     return replace(
         extraction,
         position=position,

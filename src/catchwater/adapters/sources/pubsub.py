@@ -1,6 +1,5 @@
 """Google Pub/Sub as a topic and as a source: what was taken is decided by the log, never by an acknowledgement."""
 
-import time
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -112,7 +111,7 @@ class PubsubSource:
         waiting = lease(self._settings.queues[self._name], self._settings.variables.get(calls.EMULATOR, ""))
         more = waiting.fill(len(brought), sum(len(each.body) for each in brought.values()), patient=inbox is None)
         found = waiting.messages | brought
-        known = waiting.known(held, min((each.received for each in found.values()), default=time.time()))
+        known = waiting.known(held, min((each.received for each in found.values()), default=float("inf")))
         self._settle(waiting, [name for name in found if name in known])
         fresh = {name: each for name, each in found.items() if name not in known}
         return replace(self._batch(waiting, fresh, held, work), more=more) if fresh else None
@@ -122,7 +121,7 @@ class PubsubSource:
         ordered = sorted(fresh.items(), key=lambda each: (each[1].received, len(each[0]), each[0]))
         numbered = [replace(each, number=number) for number, (_, each) in enumerate(ordered, 1)]
         mark, ids = uuid.uuid4().hex, [name for name, _ in ordered]
-        position = {"kind": "pubsub", "mark": mark, "ids": ids}
+        position = {"kind": "pubsub", "mark": mark, "ids": ids, "newest": queued.newest(held, numbered)}
         made = queued.extraction(self._name, self._spec, self._settings, numbered, (held, work, position))
 
         def settle() -> None:

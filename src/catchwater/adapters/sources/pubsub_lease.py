@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
 from catchwater.adapters.sources import pubsub_calls as calls
+from catchwater.adapters.sources import queued
 from catchwater.adapters.sources.embedded_topic import Message
 from catchwater.ports import Held
 
@@ -17,7 +17,6 @@ BATCH_MESSAGES = 10_000
 BATCH_BYTES = 32 << 20
 SECONDS = 60  # a message pulled and not acknowledged comes again after that
 FILLING = 3.0  # seconds: a batch doesn't wait for its last messages
-SKEW = 30.0  # seconds that Pub/Sub's clock may be ahead of ours
 IDS_KEPT = 500_000
 ID = "catchwater-id"  # the attribute with an id that the publisher chose
 
@@ -79,10 +78,9 @@ class Lease:
         mark = (held.position or {}).get("mark")
         if mark != self._mark or len(self._ids) > IDS_KEPT:
             self._mark, self._since, self._ids = mark, float("inf"), set()
-        if oldest - SKEW < self._since:
-            self._since = oldest - SKEW
-            for position in held.positions(datetime.fromtimestamp(self._since, UTC)):
-                self._ids.update(position.get("ids", ()))
+        if oldest < self._since:
+            self._since = oldest
+            self._ids.update(queued.taken(held, oldest))
         return self._ids
 
     def committed(self, mark: str, ids: Collection[str]) -> None:

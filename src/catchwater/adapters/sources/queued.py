@@ -1,6 +1,7 @@
 """From messages of a cloud's queue to a batch: rows of a topic or of a webhook; what is taken isn't decided here."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,24 @@ if TYPE_CHECKING:
     import duckdb
 
 Spec = schema.TopicSource | schema.GithubSource
+SLACK = 30.0  # seconds by which one message may bear two times
+EVER = datetime.fromtimestamp(0, UTC)
+
+
+def taken(held: Held, oldest: float) -> set[str]:
+    """The ids of messages that the log has, of those published at `oldest` (seconds) or later. Only the queue's own
+    clock is asked, since those of the machines that commit may go back."""
+    found: set[str] = set()
+    for position in held.positions(EVER):
+        if position.get("newest", oldest) < oldest - SLACK:
+            break
+        found.update(position.get("ids", ()))
+    return found
+
+
+def newest(held: Held, found: Sequence[Message]) -> float:
+    """When the newest message of the log was published, these included: `newest` of the batch's position."""
+    return max([float((held.position or {}).get("newest", 0.0)), *(message.received for message in found)])
 
 
 def table(name: str, spec: Spec, settings: Settings) -> TableSchema:

@@ -4,7 +4,6 @@ import time
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from catchwater.adapters.sources import queued, sqs_calls, webhook
@@ -21,7 +20,6 @@ __all__ = ["SqsSource", "SqsTopic"]
 BATCH_MESSAGES = 5_000
 BATCH_BYTES = 32 << 20
 FILLING = 10.0  # seconds: a batch doesn't wait for its last messages
-SKEW = 30.0  # seconds that SQS's clock may be ahead of ours
 
 
 class SqsTopic:
@@ -111,7 +109,7 @@ class SqsSource:
         while tables and more:
             more = self._fill()
             found = self._waiting()
-            known = _known(held, min((each.received for each in found.values()), default=time.time()))
+            known = queued.taken(held, min((each.received for each in found.values()), default=float("inf")))
             self._settle([name for name, each in found.items() if each.message_id in known])
             fresh = {name: each for name, each in found.items() if each.message_id not in known}
             if fresh:
@@ -144,7 +142,11 @@ class SqsSource:
         """The batch of these messages, by the time they were sent."""
         ordered = sorted(fresh.values(), key=lambda each: (each.received, each.message_id))
         numbered = [replace(each, number=number) for number, each in enumerate(ordered, 1)]
-        position = {"kind": "sqs", "ids": [each.message_id for each in numbered]}
+        position = {
+            "kind": "sqs",
+            "ids": [each.message_id for each in numbered],
+            "newest": queued.newest(held, numbered),
+        }
         made = queued.extraction(self._name, self._spec, self._settings, numbered, (held, work, position))
         return replace(made, settle=lambda: self._settle(list(fresh)))
 
@@ -155,9 +157,3 @@ class SqsSource:
             return
         receipts = [self._held.pop(name).receipt for name in names]
         sqs_calls.delete(self._url, receipts, self._settings.variables)
-
-
-def _known(held: Held, oldest: float) -> set[str]:
-    """The ids of messages that the log took since `oldest` (seconds)."""
-    since = datetime.fromtimestamp(oldest - SKEW, UTC)
-    return {name for position in held.positions(since) for name in position.get("ids", ())}

@@ -19,6 +19,7 @@ class LocalStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder.absolute()
+        self._recorded: set[Path] = set()
 
     def head(self, key: str) -> int | None:
         path = self._path(key)
@@ -82,10 +83,22 @@ class LocalStore:
     def _path(self, key: str) -> Path:
         return self._folder.joinpath(*parts(key))
 
+    def _make_folder(self, folder: Path) -> None:
+        """Make a folder and those above it, each recorded on disk in the one that holds it: also one that another
+        process has made, since nobody knows whether it lived to record it."""
+        made = not folder.is_dir()
+        if not made and (folder in self._recorded or not folder.is_relative_to(self._folder)):
+            return
+        self._make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        if made or folder != self._folder:
+            _sync(folder.parent)
+        self._recorded.add(folder)
+
     def _place(self, path: Path, write: Callable[[BinaryIO], object]) -> None:
         temporary = path.with_name(TEMPORARY + uuid4().hex)
         try:
-            _make_folder(path.parent)
+            self._make_folder(path.parent)
             try:
                 with temporary.open("xb") as file:
                     write(file)
@@ -104,15 +117,6 @@ def _link(temporary: Path, path: Path) -> None:
         os.link(temporary, path)
     except FileExistsError as error:
         raise AlreadyExists("the object exists", where=str(path)) from error
-
-
-def _make_folder(folder: Path) -> None:
-    """Make a folder and those above it, each recorded on disk in the one that holds it."""
-    if folder.is_dir():
-        return
-    _make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
-    _sync(folder.parent)
 
 
 def _sync(folder: Path) -> None:

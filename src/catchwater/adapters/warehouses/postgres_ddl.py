@@ -90,7 +90,8 @@ class Preparation:
             raise TableDiffers(
                 "tables that are there differ from the models:\n" + "\n".join(f"  {d}" for d in self._differs),
                 where=self._schema,
-                next_step="change the model or the table, by column; nothing was changed",
+                next_step="change the model or the table, by column, or drop the table and catchwater replay MODEL; "
+                "nothing was changed",
             )
         self._views([(m.name, view(m)) for m in models if m.materialized == "view"])
 

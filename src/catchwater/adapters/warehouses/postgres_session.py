@@ -53,7 +53,7 @@ class PostgresSession:
             "it has to be loaded from its beginning, and a table in a database of yours isn't emptied for you",
             where=f"{self._place.where} {table}",
             next_step=f"drop {table}, or empty it and DELETE FROM {self._place.schema}.{ddl.MARKERS} "
-            f"WHERE log = {literal(log_of(model))}; then catchwater run",
+            f"WHERE log = {literal(log_of(model))}; then catchwater run (or catchwater replay {model.name})",
         )
 
     def apply(self, batches: Sequence[LoadBatch]) -> Loaded:

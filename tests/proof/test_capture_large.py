@@ -1,0 +1,50 @@
+"""Tables larger than memory: a first load that is killed goes on where the log ends, and never needs much of it."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.support import large, proof
+from tests.support.clusters import cluster
+
+
+def killed_and_changed(folder: Path, rows: int, width: int, kills: int, parts: int, changes: int) -> None:
+    chance = random.Random(proof.seed())
+    with cluster(folder / "server", shared_buffers="128MB") as server:
+        db = server.database()
+        size = large.build(db, rows, width)
+        blocks = int(size * 1e9 / 8192) // parts + 1
+        project = large.project(folder / "project", db)
+        ended = [large.run(project, blocks, chance.randrange(1, max(2, parts // (kills + 1)))) for _ in range(kills)]
+        assert [one.code for one in ended] == [-9] * kills, "a run ended before it was killed"
+        ended.append(large.run(project, blocks))
+        assert ended[-1].code == 0, (project / "out.txt").read_text()[-2000:]
+        committed = sum(m.tables["big"].rows for m in large.manifests(project) if "big" in m.tables)
+        assert committed == rows, "rows were read twice: a killed load began again"
+        reached = large.reached(project)
+        assert reached == sorted(set(reached)), "a part was read twice"
+        assert len(reached) >= kills
+        assert large.held(project) == large.there(db)
+        db.run(f"UPDATE big SET v = v + 1 WHERE id % {rows // changes} = 0")
+        ended.append(large.run(project, blocks))
+        assert ended[-1].code == 0
+        last = large.manifests(project)[-1]
+        assert last.tables["big"].rows == rows // (rows // changes)
+        assert large.held(project) == large.there(db)
+    memory = [round(one.megabytes) for one in ended]
+    seconds = [round(one.seconds, 1) for one in ended]
+    print(f"{rows:,} rows, {size:.1f} GB, {kills} kills: {memory} MB, {seconds} s of processor, {len(reached)} parts")
+    assert max(memory) <= large.LIMIT_MB
+
+
+@pytest.mark.proof
+def test_a_large_table_killed_once(tmp_path: Path) -> None:
+    killed_and_changed(tmp_path, rows=2_000_000, width=90, kills=1, parts=4, changes=15_000)
+
+
+@pytest.mark.proof
+@pytest.mark.full
+@pytest.mark.timeout(3600)
+def test_twenty_million_rows_of_ten_gigabytes_killed_five_times(tmp_path: Path) -> None:
+    killed_and_changed(tmp_path, rows=20_000_000, width=480, kills=5, parts=12, changes=15_000)
