@@ -175,3 +175,10 @@ def test_in_ci_only_listed_skips_pass(tmp_path: Path) -> None:
         failed = sum(int(count) for count in re.findall(r"(\d+) (?:failed|error)", done.stdout))
         skipped = sum(int(count) for count in re.findall(r"(\d+) skipped", done.stdout))
         assert (failed, skipped) == expected, done.stdout
+
+
+def test_every_guarantee_names_tests_that_are_there_and_no_proof_is_left_out() -> None:
+    named = set(re.findall(r"`(tests/\S+\.py)`", (ROOT / "docs" / "guarantees.md").read_text()))
+    there = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("test_*.py")}
+    assert named <= there
+    assert {name for name in there if name.startswith("tests/proof/")} <= named

@@ -13,7 +13,7 @@ from catchwater.project.lineage import Lineage, lineage
 from catchwater.project.models import Macros, ModelFile
 from catchwater.project.names import SYSTEM_COLUMNS
 from catchwater.project.resolve import Input, Resolved
-from catchwater.project.shape import driving_table, row_per_row
+from catchwater.project.shape import driving_table, joins_of, row_per_row
 from catchwater.project.tables import Column, Join
 from catchwater.project.text import line_column, offset_of
 
@@ -129,7 +129,7 @@ def _direct(typed: Typed, tables: Mapping[str, Sequence[Column]]) -> dict[str, s
         return {}
     own = {column.name.lower() for column in tables[resolved.driving]}
     others = {c.name.lower() for alias, columns in tables.items() if alias != resolved.driving for c in columns}
-    alone = not typed.model.query.args.get("joins")
+    alone = not joins_of(typed.model.query)
     found: dict[str, str] = {}
     for item in getattr(typed.model.query, "expressions", []):
         for name, output, of in _passed(item, own):
@@ -224,7 +224,7 @@ def _default_key(typed: Typed, inherited: tuple[str, ...]) -> tuple[str, ...]:
             return (typed.order,)
         return (*typed.entity, typed.order) if typed.order else ()
     many = query.find(exp.Unnest, exp.Explode, exp.Lateral) is not None
-    plain = row_per_row(query) and not query.args.get("joins") and not many
+    plain = row_per_row(query) and not joins_of(query) and not many
     return inherited if plain else ()
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from catchwater.project.catalogue import SYSTEM, VALIDITY, Meaning
 from catchwater.project.resolve import Resolved
+from catchwater.project.shape import joins_of
 from catchwater.project.tables import Column, Join
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def sides(resolved: Resolved, columns: Mapping[str, Sequence[Column]], keys: Map
 def joins(query: "exp.Expr", tables: Sequence[Side]) -> "tuple[tuple[Join, ...], Refused | None]":
     """The joins of a SELECT whose tables are `tables` (the driving one first), or why one of them isn't allowed."""
     found: list[Join] = []
-    for place, node in enumerate(query.args.get("joins") or (), 1):
+    for place, node in enumerate(joins_of(query), 1):
         refused = _kind(node) or (None if place < len(tables) else Refused("a join with what is no table", node))
         if refused:
             return (), refused

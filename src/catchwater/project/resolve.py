@@ -10,7 +10,7 @@ from catchwater.project.catalogue import CURRENT, HISTORY, SYSTEM, VALIDITY, Cat
 from catchwater.project.functions import functions
 from catchwater.project.models import ModelFile
 from catchwater.project.names import fold, is_plain, quote
-from catchwater.project.shape import appended_at, driving_table
+from catchwater.project.shape import appended_at, driving_table, joins_of
 from catchwater.project.text import Edit, Edited, edit
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def resolve(model: ModelFile, catalogue: Catalogue) -> tuple[Resolved | None, li
 
 
 def _joined(work: _Work) -> tuple[tuple[str, str], ...]:
-    return tuple(work.aliases.get(id(join.this), ("", "")) for join in work.model.query.args.get("joins") or ())
+    return tuple(work.aliases.get(id(join.this), ("", "")) for join in joins_of(work.model.query))
 
 
 def _refuse_readers(work: _Work) -> None:
@@ -163,7 +163,7 @@ def _apart(work: _Work, table: "exp.Table") -> str:
     """The alias of the driving table, when this is a table joined to it: the same table may be both, and of the one
     only new rows be read."""
     driving = driving_table(work.model.query)
-    joined = any(join.this is table for join in work.model.query.args.get("joins") or ())
+    joined = any(join.this is table for join in joins_of(work.model.query))
     return work.aliases.get(id(driving), ("", ""))[0] if joined else ""
 
 
@@ -191,7 +191,7 @@ def _tables_of(work: _Work, select: "exp.Expr") -> dict[str, str]:
 
     origin = select.args.get("from_")
     found = [origin.this] if isinstance(origin, exp.From) else []
-    found += [join.this for join in select.args.get("joins") or ()]
+    found += [join.this for join in joins_of(select)]
     return {work.aliases[id(table)][1]: work.aliases[id(table)][0] for table in found if id(table) in work.aliases}
 
 

@@ -23,6 +23,13 @@ def driving_table(query: "exp.Expr") -> "exp.Table | None":
     return table if isinstance(table, exp.Table) and isinstance(table.this, exp.Identifier) else None
 
 
+def joins_of(query: "exp.Expr") -> "list[exp.Join]":
+    """The joins of a SELECT, in order; where FROM comes first they hang on the table."""
+    table = driving_table(query)
+    first = table.args.get("joins") or () if table is not None else ()
+    return [*first, *(query.args.get("joins") or ())]
+
+
 def own_nodes(query: "exp.Expr") -> "Iterator[exp.Expr]":
     """The nodes of a SELECT without those of the queries inside it."""
     from sqlglot import exp

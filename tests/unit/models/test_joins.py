@@ -58,6 +58,11 @@ ALLOWED = {
     "a model": (f"{ORDERS} LEFT JOIN dim AS d ON d.id = o.staff", [(("staff",), -1)]),
     "as of": (f"{H} o._seq >= h._seq", [(("staff",), -1)]),
     "as of, turned": (f"{H} h._seq < o._seq", [(("staff",), -1)]),
+    "from first": (
+        "FROM shop.orders AS o LEFT JOIN shop.staff AS s ON s.staff_id = o.staff JOIN shop.codes AS c "
+        "ON c.code = s.boss SELECT o.order_id, s.name",
+        [(("staff",), -1), (("boss",), 0)],
+    ),
     "a struct of the same name": (f"{ORDERS} LEFT JOIN shop.staff AS extra ON extra.staff_id = o.staff", None),
 }  # fmt: skip
 REFUSED = {
@@ -65,6 +70,8 @@ REFUSED = {
     "a join that is neither inner nor left (FULL OUTER JOIN)":
         f"{ORDERS} FULL OUTER JOIN shop.staff AS s ON s.staff_id = o.staff",
     "a join that is neither inner nor left (CROSS JOIN)": f"{ORDERS} CROSS JOIN shop.staff AS s",
+    "a join that is neither inner nor left (FULL JOIN)": "FROM shop.orders AS o FULL JOIN shop.staff AS s "
+    "ON s.staff_id = o.staff SELECT o.order_id",
     "a join that is neither inner nor left (SEMI JOIN)": f"{ORDERS} SEMI JOIN shop.staff AS s ON s.staff_id = o.staff",
     "a join that is neither inner nor left (ANTI JOIN)": f"{ORDERS} ANTI JOIN shop.staff AS s ON s.staff_id = o.staff",
     "a join that is neither inner nor left (NATURAL JOIN)": f"{ORDERS} NATURAL JOIN shop.places AS p",
