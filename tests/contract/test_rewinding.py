@@ -53,6 +53,7 @@ def test_hours_are_read_again(tmp_path: Path) -> None:
     back(held, since=datetime(2024, 1, 1, 10, 30, tzinfo=UTC))
     assert held.run().rows_out == 1
     assert held.rows("id", order="_id") == [("1",), ("2",), ("3",), ("20",)]
+    assert back(held, since=datetime(2025, 1, 1, tzinfo=UTC)).position["hour"] == "2024-01-01-11"  # never forward
     back(held)
     assert (done := held.run()).rows_out == 1
     assert done.rows_in == 5

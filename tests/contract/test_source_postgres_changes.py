@@ -39,9 +39,7 @@ def compared(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
-def test_a_change_is_found_without_comparing_everything(
-    any_db: Database, tmp_path: Path, compared: list[str]
-) -> None:
+def test_a_change_is_found_without_comparing_everything(any_db: Database, tmp_path: Path, compared: list[str]) -> None:
     """Whatever the key's type is: the sum of the old versions is Postgres' own."""
     any_db.run("CREATE TYPE mood AS ENUM ('sad', 'o''k')")
     tables = [f"t{i}" for i in range(len(KEYS))]
@@ -120,10 +118,10 @@ def test_partitions_are_no_reason_to_compare(db: Database, tmp_path: Path, compa
     assert_equal(lake, "t")
 
 
-def test_a_key_in_quarantine_costs_nothing_until_it_changes(
-    db: Database, tmp_path: Path, compared: list[str]
-) -> None:
-    db.run("CREATE TABLE t (id date PRIMARY KEY, v text)", "INSERT INTO t VALUES ('infinity', 'x'), ('2024-01-01', 'y')")
+def test_a_key_in_quarantine_costs_nothing_until_it_changes(db: Database, tmp_path: Path, compared: list[str]) -> None:
+    db.run(
+        "CREATE TABLE t (id date PRIMARY KEY, v text)", "INSERT INTO t VALUES ('infinity', 'x'), ('2024-01-01', 'y')"
+    )
     lake = Lake(db, tmp_path)
     assert lake.ingest().quarantined == 1
     db.run("UPDATE t SET v = 'n' WHERE id = '2024-01-01'")
@@ -179,24 +177,24 @@ SHAPES = {
 
 @pytest.mark.parametrize("key", ["PRIMARY KEY", ""])
 @pytest.mark.parametrize("what", list(SHAPES))
-def test_a_changed_shape_makes_no_new_versions(any_db: Database, tmp_path: Path, what: str, key: str) -> None:
-    any_db.run(
+def test_a_changed_shape_makes_no_new_versions(db: Database, tmp_path: Path, what: str, key: str) -> None:
+    db.run(
         "CREATE TYPE mood AS ENUM ('sad', 'ok')",
         f"CREATE TABLE t (id int {key}, v text, n numeric(10,2), m mood DEFAULT 'sad')",
         "INSERT INTO t SELECT i, 'v' || i, i FROM generate_series(1, 10) i",
     )
-    lake = Lake(any_db, tmp_path)
+    lake = Lake(db, tmp_path)
     lake.ingest()
-    any_db.run("UPDATE t SET v = 'n' WHERE id = 1")
+    db.run("UPDATE t SET v = 'n' WHERE id = 1")
     lake.ingest()
     before = lake.rows("SELECT id, _seq, _id, _at FROM t__history ORDER BY _id", "t")
-    any_db.run(*SHAPES[what])
+    db.run(*SHAPES[what])
     outcome = lake.ingest()
     assert outcome.notes != () or what == "enum"
     assert_equal(lake, "t")
     if key and what != "rewritten":
         assert lake.rows("SELECT id, _seq, _id, _at FROM t__history ORDER BY _id", "t") == before
-        any_db.run("DELETE FROM t WHERE id = 2", "UPDATE t SET n = 7 WHERE id = 3")
+        db.run("DELETE FROM t WHERE id = 2", "UPDATE t SET n = 7 WHERE id = 3")
         lake.ingest()
         assert_equal(lake, "t")
         assert lake.rows("SELECT _op FROM t__history WHERE id = 2 ORDER BY _id", "t") == [("upsert",), ("delete",)]

@@ -60,19 +60,19 @@ def test_a_cursor_takes_new_rows_late_ones_within_its_lag_and_nothing_twice(any_
 
 
 def test_the_nightly_pass_finds_what_the_cursor_lost_and_says_how_many(
-    any_db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    any_db.run(*SALES)
-    lake = lake_of(any_db, tmp_path, CURSOR)
+    db.run(*SALES)
+    lake = lake_of(db, tmp_path, CURSOR)
     lake.ingest()
-    any_db.run(
+    db.run(
         "INSERT INTO sales VALUES (201, 'too late', now() - interval '2 hours')",
         "UPDATE sales SET v = 'unmoved' WHERE id < 4",
         "DELETE FROM sales WHERE id = 9",
         "INSERT INTO sales VALUES (202, 'seen', now())",
     )
     assert lake.ingest().rows_out == 4  # rows 1 to 3 are in the lag of the last maximum
-    any_db.run("UPDATE sales SET v = 'again' WHERE id < 3")
+    db.run("UPDATE sales SET v = 'again' WHERE id < 3")
     assert lake.ingest().batches == ()
     later(monkeypatch)
     done = lake.ingest()
@@ -85,7 +85,7 @@ def test_the_nightly_pass_finds_what_the_cursor_lost_and_says_how_many(
     assert state(lake, "sales")["cursor"]["compared"] == before
 
 
-def test_views_are_read_in_full_and_their_difference_committed(any_db: Database, tmp_path: Path) -> None:
+def test_views_are_read_in_full_and_their_difference_committed(db: Database, tmp_path: Path) -> None:
     any_db.run(
         "CREATE TABLE t (id int PRIMARY KEY, v int)",
         "INSERT INTO t SELECT i, i FROM generate_series(1, 50) i",
@@ -192,6 +192,65 @@ def test_a_change_of_capture_writes_nothing_that_is_held(db: Database, tmp_path:
         assert assert_equal(lake, "sales") == 100
     db.run("UPDATE sales SET v = 'y' WHERE id = 1")
     assert lake.ingest().rows_out == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "first", "hiding", "late", "new"),
+    [
+        ("int2", "100", None, "50", "101"),
+        ("int8", "-9223372036854775800", None, "-9223372036854775808", "5"),
+        ("numeric", "100.5", "NaN", "0.5", "101"),
+        ("numeric(9, 2)", "100.5", "NaN", "0.5", "101"),
+        ("date", "2024-05-02", "infinity", "2024-05-01", "2024-05-03"),
+        ("timestamp", "2024-05-02 10:00", "9999-01-01", "2024-05-02 09:51", "2024-05-02 10:01"),
+        ("timestamptz", "2024-05-02 10:00+00", "infinity", "2024-05-02 09:51+00", "2024-05-02 10:01+00"),
+    ],
+    ids=["int2", "int8", "numeric", "decimal", "date", "timestamp", "timestamptz"],
+)
+def test_every_type_that_counts_upwards(
+    db: Database, tmp_path: Path, kind: str, first: str, hiding: str | None, late: str, new: str
+) -> None:
+    db.run(f"CREATE TABLE t (id int PRIMARY KEY, c {kind} NOT NULL)", "CREATE INDEX ON t (c)")
+    lake = lake_of(db, tmp_path, {"t": {"cursor": "c"}})
+    assert lake.ingest().rows_out == 0
+    assert state(lake, "t")["cursor"]["maximum"] is None
+    db.run(f"INSERT INTO t VALUES (1, '{first}')")
+    assert lake.ingest().rows_out == 1
+    if hiding:  # a row that sorts after all others mustn't hide them
+        db.run(f"INSERT INTO t VALUES (2, '{hiding}')")
+        assert lake.ingest().rows_out == 1
+    db.run(f"INSERT INTO t VALUES (3, '{late}')", f"INSERT INTO t VALUES (4, '{new}')")
+    assert lake.ingest().rows_out == 2
+    assert lake.rows("SELECT count(*) FROM t", "t") == [(4 if hiding else 3,)]
+    assert lake.ingest().batches == ()
+
+
+def test_keys_that_cannot_be_held_are_set_aside_once(db: Database, tmp_path: Path) -> None:
+    db.run(
+        "CREATE TABLE t (id numeric(5, 1), r float8)",
+        "INSERT INTO t VALUES (1, '-0'), ('NaN', 2)",
+        "CREATE VIEW w AS SELECT * FROM t",
+    )
+    lake = lake_of(db, tmp_path, {"w": {"full": True, "key": ["id"]}}, ["w"])
+    done = lake.ingest()
+    assert (done.rows_out, done.quarantined) == (1, 1)
+    assert lake.ingest().batches == ()
+    db.run("UPDATE t SET r = 0 WHERE id = 1", "UPDATE t SET r = 3 WHERE id = 'NaN'")
+    done = lake.ingest()
+    assert (done.rows_out, done.quarantined) == (1, 1)
+    db.run("DELETE FROM t WHERE id = 'NaN'")
+    lake.ingest()
+    assert state(lake, "w")["refused"] == []
+
+
+def test_one_key_over_the_limit_of_those_set_aside(
+    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_contents, "MOST_ODD_KEYS", 1)
+    db.run("CREATE TABLE t (id numeric(5, 1), n int)", "INSERT INTO t VALUES ('NaN', 1), ('NaN', 2)")
+    lake = lake_of(db, tmp_path, {"t": {"full": True, "key": ["id", "n"]}})
+    with pytest.raises(SourceRefused, match=r"over 1 rows hold a key that its type can't"):
+        lake.ingest()
 
 
 def test_a_position_that_is_held_back_says_by_whom_and_since_when(db: Database, tmp_path: Path) -> None:

@@ -1,6 +1,10 @@
 """First loads in parts, by one backend or two, against real servers: every row once, whatever happens between parts."""
 
+import threading
+import time
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +13,10 @@ import pytest
 from catchwater.adapters.sources import postgres_capture, postgres_parts, postgres_reading
 from catchwater.adapters.sources.postgres import PostgresSource
 from catchwater.adapters.sources.postgres_connection import Session
-from catchwater.lake.manifest import Manifest
-from tests.support.postgres import Database, Lake, any_db, assert_equal, db, postgres15, postgres16, postgres18
+from catchwater.errors import SourceBusy, SourceUnreachable, UseError
+from catchwater.lake.manifest import Draft, Manifest
+from catchwater.ports import Held
+from tests.support.postgres import Database, Lake, any_db, assert_equal, db, postgres15, postgres16, postgres18, source
 
 __all__ = ["any_db", "db", "postgres15", "postgres16", "postgres18"]
 
@@ -103,9 +109,7 @@ def test_a_late_commit_is_found_by_the_first_parts_position(
     assert late(db, tmp_path, monkeypatch).warnings == ()
 
 
-def test_the_last_parts_position_would_lose_it(
-    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_last_parts_position_would_lose_it(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The broken way: then only the comparison of all versions finds the row, as a gap."""
     right = postgres_capture.Capture._part
 
@@ -141,7 +145,7 @@ def test_a_load_that_was_stopped_goes_on(db: Database, tmp_path: Path, monkeypat
     class Killed(BaseException): ...
 
     table(db)
-    lake, read = Lake(db, tmp_path), 0
+    lake = Lake(db, tmp_path)
 
     def act(number: int) -> None:
         if number == 2:
@@ -158,14 +162,14 @@ def test_a_load_that_was_stopped_goes_on(db: Database, tmp_path: Path, monkeypat
     assert_equal(lake, "t")
 
 
-def test_partitions_in_parts(any_db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    any_db.run(
+def test_partitions_in_parts(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    db.run(
         "CREATE TABLE t (id int, v text, w text, PRIMARY KEY (id)) PARTITION BY RANGE (id)",
         "CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (0) TO (500)",
         "CREATE TABLE t2 PARTITION OF t FOR VALUES FROM (500) TO (5000)",
         FILL,
     )
-    lake, writer = Lake(any_db, tmp_path, ["t"]), any_db.connect()
+    lake, writer = Lake(db, tmp_path, ["t"]), db.connect()
     swap = {
         2: ["CREATE TABLE t3 (LIKE t INCLUDING ALL)", "INSERT INTO t3 VALUES (6000, 'n', 'n')",
             "ALTER TABLE t ATTACH PARTITION t3 FOR VALUES FROM (5000) TO (9000)"],
@@ -183,9 +187,7 @@ def test_partitions_in_parts(any_db: Database, tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("key", ["PRIMARY KEY", ""])
-def test_more_rows_than_a_batch_holds(
-    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
-) -> None:
+def test_more_rows_than_a_batch_holds(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
     monkeypatch.setattr(postgres_capture, "MOST_ROWS", 300)
     table(db, key)
     lake = Lake(db, tmp_path)
@@ -215,11 +217,6 @@ def test_what_was_read_is_read_again_and_not_written(db: Database, tmp_path: Pat
 
 
 def rewind(lake: Lake, tables: list[str]) -> None:
-    from dataclasses import replace
-
-    from catchwater.lake.manifest import Draft
-    from catchwater.ports import Held
-
     head = lake.log.head()
     assert head
     held = Held(head.position, {}, lambda con, table: "")
@@ -250,3 +247,69 @@ def test_two_snapshots_in_one_batch_are_seen(db: Database, tmp_path: Path, monke
     lake.ingest()
     assert_equal(lake, "t")
     assert len(batches(lake)[0].tables["t"].files) == 2
+
+
+def test_a_second_backend_that_dies_is_said(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table(db)
+    lake, right = Lake(db, tmp_path), Session._shared
+
+    def killed(self: Session) -> Session | None:
+        second = right(self)
+        assert second
+        ((pid,),) = second.rows("SELECT pg_backend_pid() AS p")
+        db.run(f"SELECT pg_terminate_backend({pid}, 5000)")
+        return second
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Session, "_shared", killed)
+        with pytest.raises(SourceUnreachable):
+            lake.ingest()
+    lake.ingest()
+    assert assert_equal(lake, "t") == ROWS
+
+
+def test_without_a_shared_snapshot_one_backend_reads(
+    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As behind a pooler, where the second connection may be to another server."""
+    table(db)
+    lake, right = Lake(db, tmp_path), Session.rows
+
+    def rows(self: Session, sql: str) -> Any:
+        return [("00000099-00000099-1",)] if "pg_export_snapshot" in sql else right(self, sql)
+
+    monkeypatch.setattr(Session, "rows", rows)
+    lake.ingest()
+    assert {len(m.tables["t"].files) for m in batches(lake)[:-1]} == {1}
+    assert assert_equal(lake, "t") == ROWS
+
+
+def test_a_lock_that_the_second_backend_waits_for_is_busy(
+    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An ALTER waits for our first lock, and our second one behind it."""
+    table(db)
+    writer, watcher, lake, right = db.connect(), db.connect(), Lake(db, tmp_path), Session._shared
+    threads: list[threading.Thread] = []
+
+    def alter(self: Session) -> Session | None:
+        threads.append(threading.Thread(target=lambda: writer.run("ALTER TABLE t ADD COLUMN c int")))
+        threads[-1].start()
+        deadline = time.monotonic() + 20
+        while watcher.run("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 't'::regclass") == [[0]]:
+            assert time.monotonic() < deadline, "the ALTER doesn't wait"
+        return right(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Session, "_shared", alter)
+        patch.setattr("catchwater.stages.ingest.ATTEMPTS", 1)
+        with pytest.raises(SourceBusy, match="lock"):
+            lake.ingest()
+    threads[0].join()
+    lake.ingest()
+    assert assert_equal(lake, "t") == ROWS
+
+
+def test_a_moment_is_nothing_to_a_snapshot(db: Database) -> None:
+    with pytest.raises(UseError, match="since a moment"):
+        source(db.url()).rewound(["t"], Held(None, {}, lambda con, table: ""), datetime(2026, 1, 1, tzinfo=UTC))

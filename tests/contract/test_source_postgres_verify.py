@@ -193,3 +193,15 @@ def test_a_table_read_in_full(db: Database, tmp_path: Path) -> None:
     found = compared(lake, tmp_path)
     assert numbers(found) == (19, 1, 0, 0, 0)
     assert "read in full" in found.note
+
+
+def test_what_a_cursor_cant_see_waits_for_the_pass(db: Database, tmp_path: Path) -> None:
+    db.run(ORDERS, FILL, "ALTER TABLE orders ALTER COLUMN at SET NOT NULL", "CREATE INDEX ON orders (at)")
+    lake = Lake(db, tmp_path)
+    lake.source = source(db.url(), ["orders"], capture={"orders": {"cursor": "at"}})
+    lake.ingest()
+    assert numbers(compared(lake, tmp_path)) == (20, 0, 0, 0, 0)
+    db.run("UPDATE orders SET units = 0 WHERE id = 1", "DELETE FROM orders WHERE id = 2")
+    found = compared(lake, tmp_path)
+    assert numbers(found) == (18, 2, 0, 0, 0)
+    assert "read by a cursor" in found.note

@@ -301,7 +301,7 @@ def test_keys_that_cant_be_held_are_mended_there(db: Database, tmp_path: Path) -
     assert catchwater("run", folder).exit == 3
     done = catchwater("replay", folder)
     assert done.exit == 3
-    assert "1 rows aside can't be tried from here" in done.out
+    assert "1 row aside can't be tried from here" in done.out
     assert "next: correct the rows there, then catchwater backfill shop.odd" in done.out
 
 

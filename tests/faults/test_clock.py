@@ -14,6 +14,9 @@ from tests.faults.test_run_kills import assert_equal, change, project, rows
 from tests.support import proof
 from tests.support.commands import catchwater
 from tests.support.postgres import Database, db, postgres18
+from tests.support.simulation import Call, Calm
+from tests.support.simulation_checks import whole
+from tests.support.simulation_world import World, machine, run_inline
 
 __all__ = ["db", "postgres18", "project"]
 
@@ -67,3 +70,20 @@ def test_a_clock_that_goes_back_changes_nothing(project: Path, db: Database) -> 
     numbers = [run["number"] for run in catchwater("runs", project, "--json").json]
     assert numbers == sorted(numbers, reverse=True)
     assert catchwater("status", project).exit == 0
+
+
+def unsettled(call: Call) -> str:
+    return "before" if call.what == "settle" else ""
+
+
+def test_a_message_taken_where_the_clock_is_behind_is_known_when_it_comes_again(tmp_path: Path) -> None:
+    world = World(tmp_path, "events", random.Random(7))
+    world.queue.publish(6)
+    with machine():
+        for decide in (unsettled, unsettled, Calm()):
+            behind = world.process(decide, timedelta(hours=-1))
+            run_inline(behind, behind.once)
+        calm = world.process(Calm())
+        run_inline(calm, calm.settle)
+        whole(world, calm)
+    assert world.failures  # the queue was away when messages were to be acknowledged

@@ -87,7 +87,9 @@ def shape(chance: random.Random, only: str = "") -> Shape:
         text += f"\n{how} {of} AS {name} ON {condition.format(name)}"
         items += [f"{name}.{column} AS {name}_{column}" for column in shown.split()]
     key = chance.choice(["r", f"{', '.join(DRIVING[driving])}, s"]) if history else ", ".join(DRIVING[driving])
-    return Shape(f"key: [{key}]{_checks(chance)}", f"SELECT {', '.join(items)}\n{text}{_where(chance, names)}")
+    select = f"SELECT {', '.join(items)}"
+    parts = [text, select] if chance.random() < 0.2 else [select, text]
+    return Shape(f"key: [{key}]{_checks(chance)}", "\n".join(parts) + _where(chance, names))
 
 
 def _where(chance: random.Random, names: Sequence[str]) -> str:
@@ -169,7 +171,8 @@ class History:
 
     def _text(self, model: Model, relation: str) -> list[Row]:
         columns = ", ".join(f"{quote(column.name)}::VARCHAR" for column in held_columns(model))
-        return self.con.execute(f"SELECT {columns} FROM {quote(relation)} ORDER BY ALL").fetchall()
+        rows: list[Row] = self.con.execute(f"SELECT {columns} FROM {quote(relation)} ORDER BY ALL").fetchall()
+        return rows
 
     def ingest(self, source: str, *, everything: bool = False) -> None:
         """One batch of a source: every table, or some."""
@@ -191,9 +194,9 @@ class History:
         revise = bool(held) and self.chance.random() < 0.15
         written: dict[Row, tuple[Row, str, int | None]] = {}
         if revise:  # a column was added: what stands there is read again
-            for key, (_, version) in held.items():
+            for key, (_, replaced) in held.items():
                 if self.chance.random() < 0.8:
-                    written[key] = (self._values(schema, key), "upsert", version)
+                    written[key] = (self._values(schema, key), "upsert", replaced)
         for _ in range(changes):
             key = self._key(schema)
             if key in written:

@@ -1,116 +1,75 @@
-"""Tables of many gigabytes, and runs in processes of their own that are killed and whose memory is measured."""
+"""A large log, made and read by processes of their own, so that their memory can be told: `python -m tests.support.large`."""
 
-import json
-import os
-import signal
-import subprocess
+import resource
 import sys
-import time
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
-from catchwater.lake.manifest import Manifest, parse
-from tests.support.postgres import Database
+from catchwater.adapters.stores.local import LocalStore
+from catchwater.lake.checkpoint import rolled_up
+from catchwater.lake.log import Log
+from catchwater.lake.manifest import TableBatch
+from catchwater.lake.read import create_current, create_history, create_rows
+from catchwater.project.names import literal
+from catchwater.project.tables import Column
+from tests.support.lake import FixedClock, draft
 
-LIMIT_MB = 512
-SUMS = "count(*), sum(id), sum(v), sum(id * v % 1000003), sum({0}), sum(length(note))"
-THERE, HERE = SUMS.format("('x' || left(note, 8))::bit(32)::int8"), SUMS.format("('0x' || left(note, 8))::BIGINT")
-RUN = """import sys
-from catchwater.adapters.sources import postgres_parts
-postgres_parts.PART_BLOCKS = int(sys.argv.pop(1))
-from catchwater.cli import main
-main()"""
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a run ended: its exit code (negative: the signal), the most memory that it had, and its processor time."""
-
-    code: int
-    megabytes: float
-    seconds: float
+COLUMNS = (Column("k", "BIGINT"), Column("amount", "DECIMAL(12,2)"), Column("note", "VARCHAR"))
+SYSTEM = "'upsert' AS _op, TIMESTAMPTZ '2026-11-21 12:00:00+00' AS _at, '7' AS _version"
+PART = 5_000_000
+CHANGES = 3
 
 
-def build(db: Database, rows: int, width: int) -> float:
-    """A table of so many rows of about so many bytes; how many gigabytes it has."""
-    repeat = max(1, (width - 60) // 32)
-    db.run(
-        "CREATE UNLOGGED TABLE big (id bigint NOT NULL, v int, at timestamptz, amount numeric(12,2), note text)",
-        "ALTER TABLE big ALTER note SET STORAGE PLAIN",
-        f"INSERT INTO big SELECT i, i % 1000, '2024-01-01'::timestamptz + i * interval '1 s', i / 100.0, "
-        f"repeat(md5(i::text), {repeat}) FROM generate_series(1, {rows}) i",
-        "ALTER TABLE big ADD PRIMARY KEY (id)",
-    )
-    return float(db.run("SELECT pg_relation_size('big') / 1e9")[0][0])
+def connect(folder: Path, limit: str) -> duckdb.DuckDBPyConnection:
+    con = duckdb.connect(config={"memory_limit": limit, "temp_directory": str(folder / "spill")})
+    con.execute("SET TimeZone = 'UTC'")
+    return con
 
 
-def project(folder: Path, db: Database, model: str = "") -> Path:
-    (folder / "models").mkdir(parents=True)
-    (folder / "catchwater.yml").write_text(f'project: big\nsources: {{src: {{kind: postgres, url: "{db.url()}"}}}}\n')
-    (folder / "models" / "some.sql").write_text(
-        model or "/*---\nkey: [id]\n---*/\nSELECT id, v FROM src.big WHERE id < 0\n"
-    )
-    return folder
+def make(log: Log, folder: Path, rows: int) -> None:
+    """Rows in parts, then three batches of changes to one in 1,333."""
+    steps = [(start, min(rows, start + PART), 1) for start in range(0, rows, PART)]
+    steps += [(start, rows, 1333) for start in range(CHANGES)]
+    for number, (start, end, step) in enumerate(steps):
+        path = folder / "part.parquet"
+        with connect(folder, "1GB") as con:
+            con.execute(
+                f"COPY (SELECT (i * 7919) % {2 * rows + 1} AS k, ((i + {number}) % 100000 / 100)::DECIMAL(12,2) AS amount, "
+                f"md5(i::VARCHAR) AS note, {SYSTEM}, NULL::MAP(VARCHAR, VARCHAR) AS _exact "
+                f"FROM range({start}, {end}, {step}) AS t(i)) TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd)"
+            )
+        came = len(range(start, end, step))
+        batch = TableBatch(COLUMNS, ("k",), came, (log.stage(path, came),), rows, None)
+        log.commit(replace(draft(tables={"t": batch}), complete=end == rows), log.head())
+        path.unlink()
 
 
-def run(folder: Path, blocks: int, kill_after: int = 0) -> Ended:
-    """`catchwater run` with parts of so many blocks; killed once it has committed `kill_after` batches (0: never)."""
-    wanted = len(batches(folder)) + kill_after
-    with (folder / "out.txt").open("ab") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-c", RUN, str(blocks), "run", str(folder)], stdout=out, stderr=out, start_new_session=True
-        )
-    while kill_after:
-        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
-        if pid:
-            return _ended(process, status, usage)
-        if len(batches(folder)) >= wanted:
-            os.killpg(process.pid, signal.SIGKILL)
-            break
-        time.sleep(0.02)
-    _, status, usage = os.wait4(process.pid, 0)
-    return _ended(process, status, usage)
+def read(log: Log, folder: Path, limit: str, *, old: bool = False) -> None:
+    """The current rows, counted and summed; `old`: by an aggregate over all versions."""
+    with connect(folder, limit) as con:
+        if old:
+            create_history(con, "h", log.store, log.batches(None), "t")
+            create_current(con, "c", "h", ("k",))
+        else:
+            create_rows(con, "c", log.store, log.span(), "t", None, ("k",))
+        print(con.execute("SELECT count(*), sum(hash(k, amount, note, _id)::HUGEINT) FROM c").fetchone())
 
 
-def _ended(process: "subprocess.Popen[bytes]", status: int, usage: Any) -> Ended:
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return Ended(process.returncode, usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime)
+def roll(log: Log, folder: Path, limit: str) -> None:
+    checkpoint = rolled_up(log, log.span(), lambda: connect(folder, limit))
+    log.commit(replace(draft(), checkpoint=checkpoint), log.head())
+    print(checkpoint.tables["t"].rows)
 
 
-def batches(folder: Path) -> list[Path]:
-    return sorted(folder.glob(".catchwater/lake/ingestion/src/_log/*/query_log.json"))
-
-
-def manifests(folder: Path) -> list[Manifest]:
-    return [parse(path.read_bytes(), "ingestion/src", number + 1) for number, path in enumerate(batches(folder))]
-
-
-def reached(folder: Path) -> list[int]:
-    """The block that each part went up to, of the parts that weren't the last."""
-    states = [m.position.get("tables", {}).get("big", {}).get("reading") for m in manifests(folder)]
-    return [int(state["next"]) for state in states if state]
-
-
-def held(folder: Path) -> tuple[Any, ...]:
-    """The sums over the rows of all batches, each key at its newest."""
-    zone = folder / ".catchwater" / "lake" / "ingestion"
-    lists = [
-        f"SELECT *, {m.seq} AS seq FROM read_parquet({json.dumps([str(zone / f.path) for f in m.tables['big'].files])})"
-        for m in manifests(folder)
-        if m.tables.get("big") and m.tables["big"].files
-    ]
-    with duckdb.connect(config={"memory_limit": "2GB", "threads": 2}) as con:
-        rows = f"SELECT id, max(seq) AS seq FROM ({' UNION ALL BY NAME '.join(lists)}) GROUP BY id"
-        found = con.execute(
-            f"SELECT {HERE} FROM ({' UNION ALL BY NAME '.join(lists)}) AS h JOIN ({rows}) AS n USING (id, seq) "
-            "WHERE h._op <> 'delete'"
-        ).fetchone()
-    assert found
-    return tuple(int(value) for value in found)
-
-
-def there(db: Database) -> tuple[int, ...]:
-    return tuple(int(value) for value in db.run(f"SELECT {THERE} FROM big")[0])
+if __name__ == "__main__":
+    mode, where, argument = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
+    the_log = Log(LocalStore(where / "lake"), "ingestion/s", FixedClock())
+    if mode == "make":
+        make(the_log, where, int(argument))
+    elif mode == "roll":
+        roll(the_log, where, argument)
+    else:
+        read(the_log, where, argument, old=mode == "old")
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)

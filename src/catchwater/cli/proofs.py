@@ -40,7 +40,7 @@ def _sum(found: Mapping[str, Any]) -> str:
         ("models", "models"),
         ("warehouse", "tables of the warehouse"),
     ):
-        states = [one["state"] for one in found[area]]
+        states = [one["state"] for one in found[area] if one["state"] != "not compared"]
         good = sum(state in ("equal", "pending") for state in states)
         if states:
             rows = sum(one.get("equal", one.get("rows", 0)) for one in found[area] if one["state"] != "wrong")

@@ -9,7 +9,7 @@ from catchwater.project.functions import functions
 from catchwater.project.joins import Side, exact, joins, renamed
 from catchwater.project.models import ModelFile
 from catchwater.project.resolve import Resolved
-from catchwater.project.shape import aggregates, driving_table
+from catchwater.project.shape import aggregates, driving_table, joins_of, own_nodes
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -40,7 +40,7 @@ class Candidate:
 def obstacle(candidate: Candidate) -> Obstacle | None:
     """The first reason for which the model must be computed in full; None when new rows, and those that join a
     changed key, will do."""
-    for rule in (_query, _source, _clauses, _calls, _validity, _joins, _key, _checks):
+    for rule in (_query, _source, _clauses, _calls, _validity, _joins, _beside, _key, _checks):
         found = next(rule(candidate), None)
         if found:
             return found
@@ -94,7 +94,7 @@ def _clauses(candidate: Candidate) -> Iterator[Obstacle]:
             yield Obstacle(said, _clause(candidate, said))
     kinds: tuple[tuple[type[exp.Expr], str], ...] = (
         (exp.Window, "a window"), (exp.TableSample, "a sample"), (exp.Pivot, "PIVOT or UNPIVOT"),
-        (exp.Unnest, "UNNEST"), (exp.Explode, "UNNEST"),
+        (exp.Unnest, "UNNEST"), (exp.Explode, "UNNEST"), (exp.Lateral, "LATERAL"),
     )  # fmt: skip
     for kind, said in kinds:
         node = query.find(kind)
@@ -142,6 +142,15 @@ def _joins(candidate: Candidate) -> Iterator[Obstacle]:
     _, refused = joins(candidate.model.query, candidate.sides)
     if refused:
         yield Obstacle(refused.reason, offset(refused.node, _start(candidate)))
+
+
+def _beside(candidate: Candidate) -> Iterator[Obstacle]:
+    """Whatever way of reading a table isn't known here is no way of joining one."""
+    from sqlglot import exp
+
+    query = candidate.model.query
+    if sum(isinstance(node, exp.Table) for node in own_nodes(query)) != 1 + len(joins_of(query)):
+        yield Obstacle("a table beside those that it joins", _start(candidate))
 
 
 def _key(candidate: Candidate) -> Iterator[Obstacle]:

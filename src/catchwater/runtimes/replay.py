@@ -10,6 +10,7 @@ from catchwater.lake.log import Log
 from catchwater.lake.manifest import Manifest
 from catchwater.plan.plan import Plan, Step
 from catchwater.ports import Replaying, Rewinding, Store
+from catchwater.runtimes.findings import rows as counted
 from catchwater.stages.again import Back, replay, rewind, waiting
 from catchwater.stages.process import rebuild
 from catchwater.wiring import SystemClock, Wiring
@@ -91,7 +92,7 @@ def _source(plan: Plan, wiring: Wiring, name: str, done: Replayed) -> None:
         tables = sorted({f"{name}.{row.table}" for row in _aside(log.store, batches)})
         rows = sum(batch.quarantine.rows for batch in batches if batch.quarantine)
         step = MENDED.get(plan.source(name).kind, "").format(source=name, table=" ".join(tables))
-        done.sources.append({"source": name, "said": f"{rows:,} rows aside can't be tried from here", "next": step})
+        done.sources.append({"source": name, "said": f"{counted(rows)} aside can't be tried from here", "next": step})
         done.aside += rows
 
 

@@ -80,8 +80,8 @@ class Inputs:
         self.check_key(read, schema)
         store, batches = self.stores["ingestion"], self.batches(read.log)
         versions, rows = f"#{read.alias}#versions", f"#{read.alias}"
-        create_history(self.con, versions, store, batches, read.table, schema.columns)
         if read.history:
+            create_history(self.con, versions, store, batches, read.table, schema.columns)
             self._view(rows, _validity(versions, schema.key) if asks_validity(read) else f"FROM {quote(versions)}")
         else:
             create_rows(self.con, rows, store, batches, read.table, schema.columns, schema.key)

@@ -1,8 +1,9 @@
 """Select lists of the Postgres source: types, guards, sums; nothing is run."""
 
+import duckdb
 import pytest
 
-from catchwater.adapters.sources.postgres_select import checksum, field_of, is_odd, select_here, select_there
+from catchwater.adapters.sources.postgres_select import as_array, checksum, field_of, is_odd, select_here, select_there
 
 
 def field(origin: str, typmod: int = -1, name: str = "a") -> object:
@@ -45,10 +46,22 @@ def test_only_what_can_be_odd_is_guarded() -> None:
     assert is_odd(columns[:1]) == ""  # type: ignore[arg-type]
 
 
-def test_the_sum_is_over_key_version_and_leaf() -> None:
-    key = [field("int4"), field("text", name="b")]
-    plain, leaves = checksum(key, False), checksum(key, True)  # type: ignore[arg-type]
-    assert "xmin" in plain
-    assert "tableoid" not in plain
-    assert "tableoid" in leaves
-    assert plain.index('"a"') != plain.index('"b"')
+def test_the_sum_is_over_key_and_version() -> None:
+    text = checksum([field("int4"), field("text", name="b")])  # type: ignore[list-item]
+    assert text.index('x."b"') < text.index('x."a"') < text.index("x.xmin")
+    assert "age(" not in text, "then no two workers share the pass"
+
+
+def test_a_type_that_is_not_known_here_is_summed_as_text() -> None:
+    assert 'concat(x."a")' in checksum([field("")])  # type: ignore[list-item]
+
+
+def test_an_array_is_one_that_postgres_reads() -> None:
+    with duckdb.connect() as con:
+        for kind, values, right in (
+            ("int4", "(1), (-2)", "{1,-2}"),
+            ("text", "('a,b'), ('\"\\')", '{"a,b","\\"\\\\"}'),
+            ("bytea", "('\\x00a'::BLOB)", '{"\\\\x0061"}'),
+        ):
+            sql = f"SELECT {as_array(field(kind), 'c')} FROM (VALUES {values}) AS v(c)"  # type: ignore[arg-type]
+            assert con.execute(sql).fetchone() == (right,)

@@ -9,12 +9,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from catchwater.adapters.engines.spark_relations import unfit
 from catchwater.adapters.stores.local import LocalStore
 from catchwater.lake import checkpoint
 from catchwater.lake.checkpoint import verify_checkpoint
 from catchwater.lake.log import Log
 from catchwater.plan.plan import Plan, SourcePlan, Step
-from catchwater.ports import Captured, Extraction, Held, Ports
+from catchwater.ports import Captured, Extraction, Held, Piece, Ports, Relation
 from catchwater.project.tables import TableSchema
 from catchwater.stages.ingest import held, ingest
 from tests.support import proof
@@ -105,3 +106,11 @@ def test_positions_reach_back_past_a_clock_that_is_an_hour_slow(tmp_path: Path) 
         log.commit(replace(draft(), position={"n": number}), log.head())
     found = [position["n"] for position in held(log, log.head(), log.store).positions(moment)]
     assert found == [4, 3, 2, 1]
+
+
+def test_spark_leaves_tables_with_revisions_to_duckdb() -> None:
+    columns = ORDERS.columns
+    for revises in (False, True):
+        pieces = (Piece("/x.parquet", 1 << 24, columns, True, revises),)
+        reason = unfit(Relation("o", columns, "current", pieces, ("id",)))
+        assert ("read again after its shape changed" in reason) is revises

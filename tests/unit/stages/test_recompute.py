@@ -67,6 +67,17 @@ def test_a_history_is_made_again_with_all_versions_of_a_key(bench: Bench) -> Non
     assert [note for note in done.notes if "1 row, " in note]  # the latest version alone refers to nothing
 
 
+def test_a_check_added_to_a_history_leaves_out_what_was_repaired(bench: Bench) -> None:
+    """As it would if the model were computed from the beginning."""
+    bench.write("m", VERSIONS)
+    bench.ingest("shop", {"orders": _orders((1, 1, -1))})
+    bench.ingest("shop", {"orders": _orders((1, 1, 6))})
+    bench.process()
+    bench.write("m", VERSIONS, "checks: [units > 0]")
+    assert bench.process().failures == ()
+    assert [row[2] for row in bench.rows("m") if row[1] == 1] == [5, 6]
+
+
 def test_unique_looks_at_the_rows_that_stay_too(bench: Bench) -> None:
     bench.write("m", JOINED, "key: [id]\nchecks: [{unique: [name]}]")
     assert bench.process().failures == ()

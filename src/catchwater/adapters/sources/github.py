@@ -71,9 +71,11 @@ class GithubSource:
                 where=self._name,
                 next_step="have GitHub deliver them again: Settings, Webhooks, Recent deliveries",
             )
-        first = since or self._first(held)
-        position = dict(held.position or {})
-        return position if first is None else {**position, "hour": spell(first.astimezone(UTC) - HOUR)}
+        first, position = since or self._first(held), dict(held.position or {})
+        reached = read_hour(str(position.get("hour", "")))
+        if first is None or reached is None:
+            return position
+        return {**position, "hour": spell(min(first.astimezone(UTC) - HOUR, reached))}
 
     def _first(self, held: Held) -> datetime | None:
         """The first hour that gave a row: its file is the version of what came from it."""

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
-from hashlib import sha256
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from catchwater.adapters.sources import postgres_catalog as catalog
 from catchwater.adapters.sources import postgres_choice as choice
 from catchwater.adapters.sources import postgres_parts as parts
 from catchwater.adapters.sources import postgres_position as position
+from catchwater.adapters.sources.postgres_batch import Taken, extraction
 from catchwater.adapters.sources.postgres_catalog import Relation
 from catchwater.adapters.sources.postgres_change import Change, late_pairs
 from catchwater.adapters.sources.postgres_connection import Session
@@ -19,7 +19,7 @@ from catchwater.adapters.sources.postgres_parts import Heap, Reading
 from catchwater.adapters.sources.postgres_position import HALF, Sum
 from catchwater.adapters.sources.postgres_reading import Found, Wanted
 from catchwater.errors import SourceBusy
-from catchwater.ports import Captured, Extraction, Held, Refused, TableHeld
+from catchwater.ports import Extraction, Held, TableHeld
 
 # Everything that decides how a value is written as text, whose rows are seen, and how long we may stand in the way.
 SETTINGS = """SET LOCAL search_path = pg_catalog; SET LOCAL row_security = off; SET LOCAL lock_timeout = '2s';
@@ -55,18 +55,6 @@ class NotLocked(SourceBusy):
     """LOCK TABLE failed: the lock is taken, or the table is gone, or the right is; only the catalog tells."""
 
 
-@dataclass
-class Taken:
-    """What a capture has of one table: `found` None when nothing is new, `state` for the position, `total` what the
-    table has once this is committed (None: not known); `part` when there is more to come."""
-
-    state: dict[str, Any]
-    total: Sum | None = None
-    found: Found | None = None
-    part: bool = False
-    notes: list[str] = field(default_factory=list)
-
-
 class Capture:
     """One reading of some tables (name → schema, table), inside a transaction that has their locks."""
 
@@ -87,7 +75,7 @@ class Capture:
         taken = {name: self._taken(relation, readings[name], sums.get(name)) for name, relation in relations.items()}
         if all(one.found is None for one in taken.values()) and not position.stale(self.held.position, self.snapshot):
             return None
-        return self._extraction(relations, taken)
+        return extraction(self.held.position, self.snapshot, relations, taken, self._running())
 
     def _readable(self, name: str, relation: Relation | None) -> Relation:
         if relation is None:
@@ -275,58 +263,3 @@ class Capture:
             taken.state = dict(keep)
             taken.notes.append(f"{relation.name}: {taken.found.rows} rows, and more to come")
         return taken
-
-    def _extraction(self, relations: Mapping[str, Relation], taken: Mapping[str, Taken]) -> Extraction:
-        states = dict((self.held.position or {}).get("tables", {}))
-        refused: list[Refused] = []
-        for name, one in taken.items():
-            refused += _refused(name, one)
-            states[name] = one.state
-        incomplete = any(one.part for one in taken.values())
-        running = self._running()
-        for one in taken.values():
-            if running and not one.part:
-                one.state["running"] = running
-        number = int((self.held.position or {}).get("parts", 0)) + 1
-        found = {name: one.found for name, one in taken.items() if one.found is not None}
-        return Extraction(
-            position={"kind": "postgres", **asdict(self.snapshot), "tables": states}
-            | ({"parts": number} if incomplete else {}),
-            tables={name: _captured(relations, name, one, taken[name].total) for name, one in found.items()},
-            refused=tuple(refused),
-            rows_read=sum(one.read for one in found.values()),
-            notes=tuple(note for one in taken.values() for note in one.notes),
-            warnings=tuple(
-                f"{name}: {one.gap} rows older than the position weren't held; all were read again"
-                for name, one in found.items()
-                if one.gap
-            ),
-            part=number if incomplete or number > 1 else None,
-            complete=not incomplete,
-            more=incomplete,
-        )
-
-
-def _captured(relations: Mapping[str, Relation], name: str, found: Found, total: Sum | None) -> Captured:
-    return Captured(
-        relations[name].to_schema(list(relations.values())),
-        tuple(found.files),
-        found.rows,
-        total.count if total else None,
-        total.checksum if total else None,
-        found.revised,
-    )
-
-
-def _refused(name: str, taken: Taken) -> list[Refused]:
-    """The rows in quarantine that are new; which ones are there stands in the state, by marks."""
-    before = set(taken.state.get("refused", ()))
-    if taken.found is None or taken.found.odd is None:
-        return []
-    marks = {sha256(key.encode()).hexdigest()[:32]: (key, text) for key, text in taken.found.odd}
-    taken.state["refused"] = sorted(before | set(marks) if taken.part else set(marks))
-    return [
-        Refused(name, where, "a key holds a value its type can't", text)
-        for mark, (where, text) in marks.items()
-        if mark not in before
-    ]

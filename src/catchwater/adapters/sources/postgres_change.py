@@ -22,8 +22,8 @@ class Pairs:
         key = ", ".join(f"held.{names.quote(name)}" for name in table.key)
         on = " AND ".join(f"held.{names.quote(name)} = f.{names.quote(name)}" for name in table.key)
         self.con.execute(
-            f"CREATE OR REPLACE TEMP TABLE old AS SELECT {key}, held._version::BIGINT AS _version FROM held "
-            f"SEMI JOIN {rows} AS f ON {on}"
+            f"CREATE OR REPLACE TEMP TABLE old AS SELECT {key}, TRY_CAST(held._version AS BIGINT) AS _version "
+            f"FROM held SEMI JOIN {rows} AS f ON {on}"
         )
         self.count = table.count("old")
 

@@ -220,7 +220,7 @@ class Session:
             second.execute(f"SET TRANSACTION SNAPSHOT {names.literal(snapshot)}; {self.opening}")
         except duckdb.Error as error:
             second.end()
-            if "lock" in str(error):
+            if "lock" in str(error).rpartition("ERROR:")[2]:
                 raise
             return None
         return second

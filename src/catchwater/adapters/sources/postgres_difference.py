@@ -57,7 +57,9 @@ class Table(Reader):
         """
         self.hold(held)
         key = ", ".join(names.quote(name) for name in self.key)
-        self.con.execute(f"CREATE OR REPLACE TEMP TABLE keys AS SELECT {key}, _version::BIGINT AS _version FROM held")
+        self.con.execute(
+            f"CREATE OR REPLACE TEMP TABLE keys AS SELECT {key}, TRY_CAST(_version AS BIGINT) AS _version FROM held"
+        )
         self._there(fresh)
         need = self.count("need")
         if need:

@@ -104,9 +104,10 @@ def field_of(found: dict[str, Any]) -> Field:
     return Field(found["name"], kind, found["nullable"], origin, width)
 
 
-def row_sum(fields: Sequence[Field], version: str = XID) -> str:
-    """A 64-bit hash of one row's key and xmin, in Postgres; the sum of them has no order."""
-    seed = f"hashint8extended({version}, 0)"
+def row_sum(fields: Sequence[Field]) -> str:
+    """A 64-bit hash of one row's key and xmin, in Postgres; the sum of them has no order. Several workers may share it,
+    which age() would forbid: each would count from another xid."""
+    seed = TEXT_HASH.format("x.xmin", "0")
     for field in fields:
         seed = field.hashed(field.there if field.typed else field.text, seed)
     return seed
@@ -121,8 +122,8 @@ def pairs_sum(fields: Sequence[Field], arrays: Sequence[str]) -> str:
     """The query of the same sum over pairs that are held: an array literal for each column of the key, and of xmin."""
     columns = [f"k{i}" for i in range(len(fields))]
     kinds = [f"pg_catalog.{names.quote(field.origin)}" if field.typed else "text" for field in fields]
-    values = ", ".join(f"{names.literal(a)}::{kind}[]" for a, kind in zip(arrays, [*kinds, "int8"], strict=True))
-    seed = "hashint8extended(x.v, 0)"
+    values = ", ".join(f"{names.literal(a)}::{kind}[]" for a, kind in zip(arrays, [*kinds, "text"], strict=True))
+    seed = TEXT_HASH.format("x.v", "0")
     for field, column in zip(fields, columns, strict=True):
         seed = field.hashed(f"x.{column}", seed)
     return f"SELECT COALESCE(sum({seed}), 0)::text AS s FROM unnest({values}) AS x({', '.join([*columns, 'v'])})"

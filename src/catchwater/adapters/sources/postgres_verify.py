@@ -110,8 +110,8 @@ class Comparison:
         )
 
     def _server(self, relation: Relation, known: Known) -> None:
-        """The view `server`: every row there in the shape of the lake, with `_version`, `_exact`, and in `_op` whether it
-        is fresh (names that no column of a table has)."""
+        """The view `server`: every row there in the shape of the lake, with `_version`, `_exact`, and in `_op` whether
+        it is fresh (names that no column of a table has)."""
         version = "x.xmin::text" if relation.versioned else row_hash(relation.fields)
         odd = is_odd(_keys(relation))
         tail = f" WHERE ({odd}) IS NOT TRUE" if odd and relation.key else ""
