@@ -85,7 +85,7 @@ def test_the_nightly_pass_finds_what_the_cursor_lost_and_says_how_many(
     assert state(lake, "sales")["cursor"]["compared"] == before
 
 
-def test_views_are_read_in_full_and_their_difference_committed(db: Database, tmp_path: Path) -> None:
+def test_views_are_read_in_full_and_their_difference_committed(any_db: Database, tmp_path: Path) -> None:
     any_db.run(
         "CREATE TABLE t (id int PRIMARY KEY, v int)",
         "INSERT INTO t SELECT i, i FROM generate_series(1, 50) i",

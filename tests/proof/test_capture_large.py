@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import large, proof
+from tests.support import gigabytes, proof
 from tests.support.clusters import cluster
 
 
@@ -13,37 +13,39 @@ def killed_and_changed(folder: Path, rows: int, width: int, kills: int, parts: i
     chance = random.Random(proof.seed())
     with cluster(folder / "server", shared_buffers="128MB") as server:
         db = server.database()
-        size = large.build(db, rows, width)
+        size = gigabytes.build(db, rows, width)
         blocks = int(size * 1e9 / 8192) // parts + 1
-        project = large.project(folder / "project", db)
-        ended = [large.run(project, blocks, chance.randrange(1, max(2, parts // (kills + 1)))) for _ in range(kills)]
+        project = gigabytes.project(folder / "project", db)
+        ended = [
+            gigabytes.run(project, blocks, chance.randrange(1, max(2, parts // (kills + 1)))) for _ in range(kills)
+        ]
         assert [one.code for one in ended] == [-9] * kills, "a run ended before it was killed"
-        ended.append(large.run(project, blocks))
+        ended.append(gigabytes.run(project, blocks))
         assert ended[-1].code == 0, (project / "out.txt").read_text()[-2000:]
-        committed = sum(m.tables["big"].rows for m in large.manifests(project) if "big" in m.tables)
+        committed = sum(m.tables["big"].rows for m in gigabytes.manifests(project) if "big" in m.tables)
         assert committed == rows, "rows were read twice: a killed load began again"
-        reached = large.reached(project)
+        reached = gigabytes.reached(project)
         assert reached == sorted(set(reached)), "a part was read twice"
         assert len(reached) >= kills
-        assert large.held(project) == large.there(db)
+        assert gigabytes.held(project) == gigabytes.there(db)
         db.run(f"UPDATE big SET v = v + 1 WHERE id % {rows // changes} = 0")
-        ended.append(large.run(project, blocks))
+        ended.append(gigabytes.run(project, blocks))
         assert ended[-1].code == 0
-        last = large.manifests(project)[-1]
+        last = gigabytes.manifests(project)[-1]
         assert last.tables["big"].rows == rows // (rows // changes)
-        assert large.held(project) == large.there(db)
+        assert gigabytes.held(project) == gigabytes.there(db)
         # a server that was started again may be another one: everything is compared, and nothing of it is new
         server.restart()
         db = server.database()
-        large.point(project, db)
-        ended.append(large.run(project, blocks))
+        gigabytes.point(project, db)
+        ended.append(gigabytes.run(project, blocks))
         assert ended[-1].code == 0, (project / "out.txt").read_text()[-2000:]
-        assert sum(m.tables["big"].rows for m in large.manifests(project)[last.seq :]) == 0
-        assert large.held(project) == large.there(db)
+        assert sum(m.tables["big"].rows for m in gigabytes.manifests(project)[last.seq :]) == 0
+        assert gigabytes.held(project) == gigabytes.there(db)
     memory = [round(one.megabytes) for one in ended]
     seconds = [round(one.seconds, 1) for one in ended]
     print(f"{rows:,} rows, {size:.1f} GB, {kills} kills: {memory} MB, {seconds} s of processor, {len(reached)} parts")
-    assert max(memory) <= large.LIMIT_MB
+    assert max(memory) <= gigabytes.LIMIT_MB
 
 
 @pytest.mark.proof

@@ -112,9 +112,8 @@ class Rolling:
         current among those that came and those that they may have replaced."""
         key = [Column(f"k{number}", column.type) for number, column in enumerate(table.key)]
         by = ", ".join(column.name for column in key)
-        keys = union(
-            [f"SELECT {self._keys(table, group)} FROM {scan(group)} AS b" for group in groups(table.later)], key
-        )
+        came = groups(table.later) if table.before else ()  # where nothing stood, nothing was moved
+        keys = union([f"SELECT {self._keys(table, group)} FROM {scan(group)} AS b" for group in came], key)
         self._create("#moved", f"SELECT DISTINCT {by} FROM ({keys})")
         selects = [self._marks(table, group) for group in groups(table.later)]
         every = union(selects, [*key, Column("own", "BIGINT"), Column("id", "BIGINT"), Column("gone", "BOOLEAN")])

@@ -1,5 +1,7 @@
 """`catchwater run` read without the command line's library: the same words mean the same, and errors end the same."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -78,3 +80,26 @@ def test_a_run_is_told(tmp_path: Path, as_json: bool, capsys: pytest.CaptureFixt
     assert quick(Asked(project, as_json=as_json)) == 0
     said: Any = capsys.readouterr().out
     assert '"state": "done"' in said if as_json else f'next: catchwater query "from pings limit 5" {project}' in said
+
+
+HEAVY = ("typer", "rich", "sqlglot", "uvicorn", "pyarrow")
+LOADED = f"""
+import sys
+from catchwater.cli import main
+try:
+    main()
+except SystemExit as ended:
+    print(ended.code, [name for name in {HEAVY} if name in sys.modules])
+"""
+
+
+def test_a_run_of_the_plan_of_last_time_loads_nothing_heavy(tmp_path: Path) -> None:
+    project = write(tmp_path / "pings")
+    for run in ("first", "second"):
+        command = [sys.executable, "-c", LOADED, "run", str(project)]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1]
+        assert said == ("0 ['sqlglot']" if run == "first" else "0 []")
+    model = project / "models" / "pings.sql"
+    model.write_text(model.read_text() + "\n-- edited")
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1]
+    assert said == "0 ['sqlglot']", "an edited model must be planned anew"

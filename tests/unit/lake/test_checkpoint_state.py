@@ -10,7 +10,7 @@ from catchwater.adapters.stores.local import LocalStore
 from catchwater.lake import read
 from catchwater.lake.checkpoint import rolled_up, verify_checkpoint
 from catchwater.lake.log import Log
-from catchwater.lake.manifest import Manifest, TableBatch
+from catchwater.lake.manifest import File, Manifest, TableBatch
 from catchwater.lake.span import Span, since_reset
 from catchwater.project.names import literal
 from catchwater.project.tables import Column
@@ -60,7 +60,7 @@ class RandomModel:
             extra = f', {more} AS "#id"' if self.shape else ""
             hidden = "" if self.keyed else f", 'h{key % 5}' AS _version, {key // 5}::INTEGER AS _occurrence"
             found.append(f"SELECT {key}::BIGINT AS _id, {text}::VARCHAR AS v{extra}{hidden}, {removed} AS _removed")
-        files = ()
+        files: tuple[File, ...] = ()
         if found:
             path = self.folder / f"{self.random.random()}.parquet"
             self.con.execute(f"COPY ({' UNION ALL '.join(found)}) TO {literal(str(path))}")

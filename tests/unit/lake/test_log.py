@@ -1,5 +1,6 @@
 """The log: numbers, heads, chains and commits, over stores that lose answers, forget and contradict."""
 
+import hashlib
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -291,3 +292,40 @@ def test_the_name_of_a_log_has_a_zone_and_one_more_part() -> None:
     for name in ("s", "ingestion/", "ingestion/a/b", ""):
         with pytest.raises(LakeError, match="not the name of a log"):
             Log(MemoryStore(), name)
+
+
+def test_the_newest_batch_vouches_for_itself_and_older_forms_are_read() -> None:
+    store = MemoryStore()
+    done = filled(store, 3)
+    newest = store.objects[key(3)]
+    store.objects[key(3)] = newest.replace(b'"run":"2"', b'"run":"7"')
+    with pytest.raises(Corrupt, match="ingestion/s batch 3: the manifest can't be trusted: its bytes aren't"):
+        Log(store, NAME).head()
+    plain = newest[: newest.index(b',"~sha256"')] + b"}"
+    store.objects[key(3)] = plain
+    head = Log(store, NAME).head()
+    assert head
+    assert (head.run, head.previous) == ("2", done[1].ref)
+    assert head.hash == hashlib.sha256(plain).hexdigest()
+    assert Log(store, NAME, FixedClock()).commit(draft(), head).previous == head.ref
+    assert len(Log(store, NAME).batches(None)) == 4
+
+
+@pytest.mark.parametrize("lost", [1, 2, 3, 4, 5, 6, 7])
+def test_a_lost_page_is_found_by_a_listing_and_is_not_filled(lost: int) -> None:
+    store = MemoryStore()
+    done = filled(store, 8)
+    del store.objects[key(lost)]
+    (problem,) = verify_chain(Log(store, NAME))
+    assert isinstance(problem, ChainBroken)
+    assert "missing" in str(problem)
+    with pytest.raises(ChainBroken, match=f"batch {lost} is missing, and later ones are there"):
+        Log(store, NAME, FixedClock()).commit(draft(), done[lost - 2] if lost > 1 else None)
+    assert key(lost) not in store.objects
+
+
+def test_a_writer_that_is_two_batches_behind_has_lost_a_race() -> None:
+    store = MemoryStore()
+    done = filled(store, 3)
+    with pytest.raises(LostRace):
+        Log(store, NAME, FixedClock()).commit(draft(note="late"), done[0])
