@@ -64,7 +64,8 @@ def test_a_file_says_what_it_is_and_fits(path: Path) -> None:
     said = ast.get_docstring(ast.parse(text))
     assert said, "a file begins with a sentence that says what it is"
     assert said.split("\n\n")[0].rstrip().endswith((".", ":")), "the docstring begins with a sentence"
-    assert len(text.splitlines()) <= 500
+    # every port stands on one page
+    assert len(text.splitlines()) <= (600 if path.name == "ports.py" else 400)
 
 
 def test_no_tracked_file_holds_a_machine_or_a_registry() -> None:

@@ -155,7 +155,6 @@ def _root() -> "duckdb.DuckDBPyConnection":
         config={
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
-            "allow_unsigned_extensions": True,  # pip has checked the file; hashing its 40 MB again takes 80 ms
             "memory_limit": "256MB",
             "threads": 2,
             "preserve_insertion_order": False,

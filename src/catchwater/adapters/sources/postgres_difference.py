@@ -12,6 +12,7 @@ from catchwater.project import names
 __all__ = ["KEYLESS", "MOST_ODD_KEYS", "PARQUET", "Found", "Table", "Wanted"]
 
 KEYLESS = ("_version", "_occurrence")
+MOST_JUDGED = 500_000  # rows that are joined with what is held at once: whole rows, in a fixed share of memory
 
 
 class Table(Reader):
@@ -99,15 +100,21 @@ class Table(Reader):
             if column.type in ("FLOAT", "DOUBLE"):
                 same.append(f"signbit(f.{name}) IS NOT DISTINCT FROM signbit(held.{name})")
         replaces = "there AND alike <> known" if same_server else "there AND alike AND NOT known"
-        self.con.execute(
-            "CREATE OR REPLACE TEMP TABLE news AS SELECT file, place, CASE WHEN replaces THEN _id END AS _rev, _at "
-            f"FROM (SELECT *, {replaces} AS replaces FROM ("
-            "SELECT f.file_index AS file, f.file_row_number AS place, held._id, held._at, "
-            "held._id IS NOT NULL AS there, COALESCE(f._version = held._version, false) AS known, "
-            f"{' AND '.join(same)} AS alike "
-            f"FROM {scan(staged)} AS f LEFT JOIN held ON {self.on('f', 'held')})) "
-            "WHERE NOT (there AND alike AND known)"
-        )
+        key = ", ".join(names.quote(name) for name in self.key)
+        slices = self.found.read // MOST_JUDGED + 1
+        for number in range(slices):
+            among = f"WHERE hash({key}) % {slices} = {number}" if slices > 1 else ""
+            start = "INSERT INTO news" if number else "CREATE OR REPLACE TEMP TABLE news AS"
+            self.con.execute(
+                f"{start} SELECT file, place, CASE WHEN replaces THEN _id END AS _rev, _at "
+                f"FROM (SELECT *, {replaces} AS replaces FROM ("
+                "SELECT f.file_index AS file, f.file_row_number AS place, held._id, held._at, "
+                "held._id IS NOT NULL AS there, COALESCE(f._version = held._version, false) AS known, "
+                f"{' AND '.join(same)} AS alike "
+                f"FROM (SELECT *, file_index, file_row_number FROM {scan(staged)} {among}) AS f "
+                f"LEFT JOIN (FROM held {among}) AS held ON {self.on('f', 'held')})) "
+                "WHERE NOT (there AND alike AND known)"
+            )
 
     def _numbered(self, staged: Sequence[Path]) -> Path:
         """The same rows with `_occurrence`, their number among equal rows; only hashes are sorted."""

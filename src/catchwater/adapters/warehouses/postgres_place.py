@@ -98,7 +98,6 @@ def instance(folder: Path) -> "duckdb.DuckDBPyConnection":
         config={
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
-            "allow_unsigned_extensions": "true",  # pip has checked the file; hashing its 40 MB again takes 80 ms
             "memory_limit": f"{limit(256 << 20)}B",
             "preserve_insertion_order": "false",
             "temp_directory": str(folder / "tmp"),
