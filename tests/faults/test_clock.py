@@ -80,8 +80,8 @@ def test_a_message_taken_where_the_clock_is_behind_is_known_when_it_comes_again(
     world = World(tmp_path, "events", random.Random(7))
     world.queue.publish(6)
     with machine():
-        for decide in (unsettled, unsettled, Calm()):
-            behind = world.process(decide, timedelta(hours=-1))
+        for decide in (*[unsettled] * 8, Calm()):
+            behind = world.process(decide, timedelta(days=-2))
             run_inline(behind, behind.once)
         calm = world.process(Calm())
         run_inline(calm, calm.settle)

@@ -9,7 +9,6 @@ import pytest
 
 from tests.support import proof
 from tests.support.simulation import Calm, Chance, Wrong
-from tests.support.simulation_broken import BROKEN
 from tests.support.simulation_checks import look, read, whole
 from tests.support.simulation_steps import SCENARIOS, Case, Scenario
 from tests.support.simulation_world import MODELS, World, machine, run_inline
@@ -138,7 +137,7 @@ HARM: dict[str, tuple[str, bool, str, str]] = {
 QUICK = ("apart", "overwrite", "redone")
 
 
-@pytest.mark.parametrize("broken", [b if b in QUICK else pytest.param(b, marks=pytest.mark.proof) for b in BROKEN])
+@pytest.mark.parametrize("broken", [b if b in QUICK else pytest.param(b, marks=pytest.mark.proof) for b in HARM])
 def test_what_is_broken_is_found(tmp_path: Path, broken: str) -> None:
     name, later, fault, call = HARM[broken]
     with pytest.raises(Wrong):
