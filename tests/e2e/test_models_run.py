@@ -270,7 +270,7 @@ def test_a_model_that_asks_the_time_is_computed_once_a_day(tmp_path: Path) -> No
 def test_too_little_memory_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from catchwater.adapters.engines import duckdb
 
-    monkeypatch.setattr(duckdb, "memory_limit", lambda: 8 << 20)
+    monkeypatch.setattr(duckdb, "memory_limit", lambda roomy: 8 << 20)
     bench = Bench(tmp_path, {})
     bench.write("m", "SELECT list(md5(r::VARCHAR)) AS l FROM range(2000000) AS t(r)")
     [failure] = bench.process().failures

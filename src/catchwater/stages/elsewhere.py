@@ -15,6 +15,7 @@ from catchwater.ports import Distributed, Piece, Relation, Selection, Store
 from catchwater.project.names import literal, quote
 from catchwater.project.tables import Column
 from catchwater.stages.inputs import Inputs, asks_validity, held_columns, since_reset, source_table, system, upstream
+from catchwater.stages.recompute import Narrowed
 from catchwater.stages.work import Computing
 
 
@@ -35,7 +36,8 @@ def elsewhere(at: Computing, inputs: Inputs) -> Computing:
     place = _Place(at, engine.remote)
     engine.select(selection, place.url)
     if at.work.incremental:
-        inputs.create(model)  # the new batches alone: their keys say which rows are compared
+        work = at.work  # the keys of the new batches say which rows are compared
+        Narrowed(at.con, work.plan, work.ports.stores, work.whole, work).create(model)
     for number, relation in enumerate(relations.found):
         if relation.exact and not at.work.incremental:
             _exact_view(at, relation, place.files(f"exact-{number}"))
