@@ -51,7 +51,7 @@ static: setup
 	$(BIN)/python tools/docs_check.py
 
 proof: setup
-	$(PROOF) $(BIN)/pytest -m "$(PROVEN)" -n 2 --dist loadfile --no-loadscope-reorder --timeout 1800 -rA
+	$(PROOF) $(BIN)/pytest -m "$(PROVEN)" -n 2 --dist loadfile --no-loadscope-reorder --timeout 1800 --durations 20 -rA
 
 # The compiled infrastructure of totesys, applied to emulators on this machine; needs Terraform.
 # BREAK=all, or a text in the names of grants: then each is taken away in turn.

@@ -84,7 +84,7 @@ def test_some_simulated_worlds_end_with_everything_once(tmp_path: Path) -> None:
 @pytest.mark.proof
 @pytest.mark.timeout(600)
 def test_simulated_worlds_end_with_everything_once(tmp_path: Path) -> None:
-    many_seeds(tmp_path, proof.seed(), 30)
+    many_seeds(tmp_path, proof.seed(), 15)
 
 
 @pytest.mark.proof
@@ -109,7 +109,7 @@ def every_step(home: Path, name: str, later: bool, share: int) -> int:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(("name", "later"), SCENARIOS)
 def test_a_fault_or_another_process_at_some_calls_of_a_pass(tmp_path: Path, name: str, later: bool) -> None:
-    assert every_step(tmp_path, name, later, 90)
+    assert every_step(tmp_path, name, later, 180)
 
 
 @pytest.mark.proof
