@@ -13,6 +13,9 @@ ROOT = Path(__file__).parent.parent
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# gRPC's hooks run in every process that is forked from one that has used it, and may keep it from becoming a server.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
+
 
 # Files that take long begin first, so that no worker is left alone with one at the end (with --no-loadscope-reorder).
 LONG = (

@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 
 from catchwater.lake.manifest import Manifest, parse
+from tests.support.memory import most_memory
 from tests.support.postgres import Database
 
 LIMIT_MB = 512
@@ -66,21 +67,17 @@ def run(folder: Path, blocks: int, kill_after: int = 0) -> Ended:
         process = subprocess.Popen(
             [sys.executable, "-c", RUN, str(blocks), "run", str(folder)], stdout=out, stderr=out, start_new_session=True
         )
-    while kill_after:
+    most = 0
+    while True:
+        most = max(most, most_memory(process.pid))
+        if kill_after and len(batches(folder)) >= wanted:
+            os.killpg(process.pid, signal.SIGKILL)
+            kill_after = 0
         pid, status, usage = os.wait4(process.pid, os.WNOHANG)
         if pid:
-            return _ended(process, status, usage)
-        if len(batches(folder)) >= wanted:
-            os.killpg(process.pid, signal.SIGKILL)
-            break
+            process.returncode = os.waitstatus_to_exitcode(status)
+            return Ended(process.returncode, most / 1024, usage.ru_utime + usage.ru_stime)
         time.sleep(0.02)
-    _, status, usage = os.wait4(process.pid, 0)
-    return _ended(process, status, usage)
-
-
-def _ended(process: "subprocess.Popen[bytes]", status: int, usage: Any) -> Ended:
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return Ended(process.returncode, usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime)
 
 
 def batches(folder: Path) -> list[Path]:

@@ -24,6 +24,7 @@ from catchwater.plan.plan import Plan
 from catchwater.project.names import secret_id
 from catchwater.runtimes.embedded import free_port
 from tests.support.emulators import ROOT
+from tests.support.memory import most_memory
 from tests.support.waiting import until
 
 MEMORY = 512
@@ -115,7 +116,7 @@ class Function:
 
     def peak(self) -> int:
         """The most memory that the handler's process has held, in bytes."""
-        return max(map(_peak, self._handlers()), default=0)
+        return max(map(most_memory, self._handlers()), default=0) * 1024
 
     def _handlers(self) -> list[int]:
         assert self._process
@@ -141,14 +142,6 @@ class Function:
                     continue
             self._process.wait(20)
             self._process = None
-
-
-def _peak(pid: int) -> int:
-    try:
-        text = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith("VmHWM")), 0)
 
 
 @dataclass

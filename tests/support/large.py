@@ -1,6 +1,5 @@
 """A large log, made and read by processes of their own, so that their memory can be told: `python -m tests.support.large`."""
 
-import resource
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from catchwater.lake.read import create_current, create_history, create_rows
 from catchwater.project.names import literal
 from catchwater.project.tables import Column
 from tests.support.lake import FixedClock, draft
+from tests.support.memory import most_memory
 
 COLUMNS = (Column("k", "BIGINT"), Column("amount", "DECIMAL(12,2)"), Column("note", "VARCHAR"))
 SYSTEM = "'upsert' AS _op, TIMESTAMPTZ '2026-11-21 12:00:00+00' AS _at, '7' AS _version"
@@ -72,4 +72,4 @@ if __name__ == "__main__":
         roll(the_log, where, argument)
     else:
         read(the_log, where, argument, old=mode == "old")
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+    print(most_memory() // 1024)
