@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = [
-    pytest.param(1_500_000, "80MB", 260, id="1.5M", marks=pytest.mark.proof),
+    pytest.param(1_500_000, "128MB", 300, id="1.5M", marks=pytest.mark.proof),
     pytest.param(20_000_000, "300MB", 512, id="20M", marks=[pytest.mark.proof, pytest.mark.full]),
 ]
 
