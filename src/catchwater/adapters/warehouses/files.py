@@ -55,6 +55,7 @@ def attach(path: Path, memory: str, *, write: bool) -> "duckdb.DuckDBPyConnectio
         con.execute(f"ATTACH {literal(str(path))} AS {ALIAS} ({access})")
         if write:
             con.execute(f"USE {ALIAS}")
+            con.execute("SET preserve_insertion_order = false")  # in little memory an order has one thread write
         else:
             con.execute("SET enable_external_access = false")
             con.execute("SET lock_configuration = true")
