@@ -93,9 +93,8 @@ def current_rows(
     using = ", ".join(map(quote, by))
     moved = f"SELECT {using} FROM ({keys(later, _only(by, columns))})"
     kept = f"SELECT b.* FROM ({versions(before, columns, extra)}) AS b ANTI JOIN ({moved}) AS m USING ({using})"
-    if any(
-        piece.revises for piece in later
-    ):  # they may replace what stands before, which may be the newest all the same
+    # a revision may replace what stands before, which may be the newest all the same
+    if any(piece.revises for piece in later):
         every = versions(before, columns, extra, own=True)
         same = f"SELECT b.* FROM ({every}) AS b SEMI JOIN ({moved}) AS m USING ({using})"
         newest = _newest(f"({_each_version(later, columns, extra, same)})", key)

@@ -10,6 +10,7 @@ from uuid import uuid4
 from catchwater.adapters.sources.postgres_catalog import Relation
 from catchwater.adapters.sources.postgres_connection import Session
 from catchwater.adapters.sources.postgres_difference import KEYLESS, MOST_ODD_KEYS, PARQUET
+from catchwater.adapters.sources.postgres_reading import hold
 from catchwater.adapters.sources.postgres_select import Field, is_odd, row_hash, select_here, select_there
 from catchwater.errors import SourceRefused
 from catchwater.ports import Captured, Held, Refused, TableHeld
@@ -173,20 +174,7 @@ class Contents:
 
     def _hold(self, held: Held) -> None:
         """The view `held`: what is held, in the relation's shape of now; `keys`: its keys and versions."""
-        view = held.current(self.con, self.relation.name)
-        there = {
-            name.lower(): name for (name,) in self.con.execute(f"SELECT column_name FROM (DESCRIBE {view})").fetchall()
-        }
-        extra = {} if self.relation.key else {"_occurrence": "INTEGER"}
-        shape = {column.name: column.type for column in self.relation.fields} | extra
-        parts = [
-            f"TRY_CAST({names.quote(there[name.lower()])} AS {kind}) AS {names.quote(name)}"
-            if name.lower() in there
-            else f"NULL::{kind} AS {names.quote(name)}"
-            for name, kind in shape.items()
-        ]
-        select = ", ".join([*parts, "_version", "_exact"])
-        self.con.execute(f"CREATE OR REPLACE TEMP VIEW held AS SELECT {select} FROM {view}")
+        hold(self.con, self.relation, held, ("_version", "_exact"))
         self.con.execute(f"CREATE OR REPLACE TEMP TABLE keys AS SELECT {self._keys('h')} FROM held AS h")
 
     def _alike(self, scan: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from uuid import uuid4
 
-from catchwater.adapters.sources.postgres_reading import MOST_ODD_KEYS, PARQUET, Found, Reader, Wanted, drop, scan
+from catchwater.adapters.sources.postgres_reading import MOST_ODD_KEYS, PARQUET, Found, Reader, Wanted, drop, hold, scan
 from catchwater.adapters.sources.postgres_select import columns_here
 from catchwater.ports import Held
 from catchwater.project import names
@@ -134,20 +134,7 @@ class Table(Reader):
 
     def hold(self, held: Held) -> None:
         """`held`: a view of what is held, in the table's shape of now."""
-        view = held.current(self.con, self.relation.name)
-        there = {
-            name.lower(): name for (name,) in self.con.execute(f"SELECT column_name FROM (DESCRIBE {view})").fetchall()
-        }
-        extra = [] if self.relation.key else ["_occurrence"]
-        shape = {column.name: column.type for column in self.fields} | dict.fromkeys(extra, "INTEGER")
-        parts = [
-            f"TRY_CAST({names.quote(there[name.lower()])} AS {kind}) AS {names.quote(name)}"
-            if name.lower() in there
-            else f"NULL::{kind} AS {names.quote(name)}"
-            for name, kind in shape.items()
-        ]
-        select = ", ".join([*parts, "_id", "_at", "_version", "_exact"])
-        self.con.execute(f"CREATE OR REPLACE TEMP VIEW held AS SELECT {select} FROM {view}")
+        hold(self.con, self.relation, held, ("_id", "_at", "_version", "_exact"))
 
     def _there(self, fresh: Sequence[int]) -> None:
         """`server`: the (key, version) of every row in Postgres; `need`: those of them that aren't held."""

@@ -19,6 +19,7 @@ from catchwater.adapters.sources.postgres_select import (
     select_there,
 )
 from catchwater.errors import SourceBusy, SourceRefused
+from catchwater.ports import Held
 from catchwater.project import names
 
 if TYPE_CHECKING:
@@ -179,6 +180,21 @@ class Reader:
 
     def count(self, relation: str) -> int:
         return number(self.con, f"SELECT count(*) FROM {relation}")
+
+
+def hold(con: "duckdb.DuckDBPyConnection", relation: Relation, held: Held, system: Sequence[str]) -> None:
+    """The view `held`: what is held of a relation, in its shape of now, and these system columns."""
+    view = held.current(con, relation.name)
+    there = {name.lower(): name for (name,) in con.execute(f"SELECT column_name FROM (DESCRIBE {view})").fetchall()}
+    extra = {} if relation.key else {"_occurrence": "INTEGER"}
+    shape = {column.name: column.type for column in relation.fields} | extra
+    parts = [
+        f"TRY_CAST({names.quote(there[name.lower()])} AS {kind}) AS {names.quote(name)}"
+        if name.lower() in there
+        else f"NULL::{kind} AS {names.quote(name)}"
+        for name, kind in shape.items()
+    ]
+    con.execute(f"CREATE OR REPLACE TEMP VIEW held AS SELECT {', '.join([*parts, *system])} FROM {view}")
 
 
 def number(con: "duckdb.DuckDBPyConnection", sql: str) -> int:
