@@ -10,7 +10,8 @@ from catchwater.project.tables import Column
 _INSTEAD = {
     "HUGEINT": "DECIMAL(38,0)", "UHUGEINT": "VARCHAR", "INTERVAL": "VARCHAR", "TIME WITH TIME ZONE": "VARCHAR",
 }  # fmt: skip
-OPTIONS = "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"  # 3 % larger than level 3, 6 % less work
+# Level 1 is 3 % larger than 3, and 6 % less work; a dictionary of over 5,000 values saves no bytes, and costs 9 %.
+OPTIONS = "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, DICTIONARY_SIZE_LIMIT 5000)"
 _WORDS = re.compile(
     r"\"(?:[^\"]|\"\")*\"|'(?:[^']|'')*'|"  # a field's name, an ENUM's value
     r"\b(?P<type>UHUGEINT|HUGEINT|INTERVAL|TIME WITH TIME ZONE)\b(?=\s*(?:[\[\],)]|$))"

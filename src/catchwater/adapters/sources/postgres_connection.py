@@ -17,10 +17,12 @@ from urllib.parse import parse_qsl, unquote
 
 from catchwater.errors import MissingExtra, SourceBusy, SourceError, SourceRefused, SourceUnreachable
 from catchwater.ports import Settings
-from catchwater.project import names, schema
+from catchwater.project import names
 
 if TYPE_CHECKING:
     import duckdb
+
+    from catchwater.project import schema
 
 DEFAULTS = {"connect_timeout": "10", "application_name": "catchwater", "client_encoding": "UTF8"}
 SHAPE = "postgres://user@host:5432/database"
@@ -76,7 +78,7 @@ class Address:
         return text.replace(password, "***") if password else text
 
 
-def address(name: str, spec: schema.PostgresSource, settings: Settings) -> Address:
+def address(name: str, spec: "schema.PostgresSource", settings: Settings) -> Address:
     """Where `spec` points once its variables and secrets are resolved; raises SecretMissing, SourceRefused."""
     parts = {"port": str(spec.port)} if spec.host else {}
     for key, value in {"host": spec.host, "dbname": spec.database, "user": spec.user}.items():
@@ -140,10 +142,22 @@ def from_url(name: str, url: str) -> dict[str, str]:
 def connection() -> "duckdb.DuckDBPyConnection":
     """A connection of one in-memory DuckDB of this process that can reach Postgres; nothing is downloaded.
 
-    Loading the extension takes longer than reading a small database, so it is done once. Raises MissingExtra.
+    Loading the extension takes longer than reading a small database, so it is done once. It has one thread: with more,
+    the thread that asks spins while another waits for the server, on a core that the server needs (see `both_cores`).
+    Raises MissingExtra.
     """
     with _lock:
         return _root().cursor()
+
+
+@contextmanager
+def both_cores(con: "duckdb.DuckDBPyConnection") -> Iterator[None]:
+    """Two threads for what DuckDB computes by itself, without the server."""
+    con.execute("SET GLOBAL threads = 2")
+    try:
+        yield
+    finally:
+        con.execute("SET GLOBAL threads = 1")
 
 
 @cache
@@ -156,7 +170,7 @@ def _root() -> "duckdb.DuckDBPyConnection":
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
             "memory_limit": "256MB",
-            "threads": 2,
+            "threads": 1,
             "preserve_insertion_order": False,
             "temp_directory": str(Path(gettempdir()) / f"catchwater-postgres-{getpid()}"),
         }

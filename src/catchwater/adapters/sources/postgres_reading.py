@@ -19,6 +19,7 @@ from catchwater.adapters.sources.postgres_select import (
     select_there,
 )
 from catchwater.errors import SourceBusy, SourceRefused
+from catchwater.lake.parquet import OPTIONS
 from catchwater.ports import Held
 from catchwater.project import names
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     import duckdb
 
 MOST_ODD_KEYS = 100_000
-PARQUET = "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
 TWO_BACKENDS = 16_384
 
 
@@ -102,7 +102,7 @@ class Reader:
 
         def copy(session: Session, sql: str, path: Path) -> int:
             copied = f"{here} FROM {session.scan(sql)}"
-            return number(session.con, f"COPY ({copied}) TO {names.literal(str(path))} {PARQUET}")
+            return number(session.con, f"COPY ({copied}) TO {names.literal(str(path))} {OPTIONS}")
 
         self.found.read += sum(self._together(copy, jobs))
         return [path for _, path in jobs]
@@ -176,7 +176,7 @@ class Reader:
         self.found.rows += rows
 
     def copy(self, select: str, path: Path) -> int:
-        return number(self.con, f"COPY ({select}) TO {names.literal(str(path))} {PARQUET}")
+        return number(self.con, f"COPY ({select}) TO {names.literal(str(path))} {OPTIONS}")
 
     def count(self, relation: str) -> int:
         return number(self.con, f"SELECT count(*) FROM {relation}")
