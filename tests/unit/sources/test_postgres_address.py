@@ -3,9 +3,11 @@
 import json
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from catchwater.adapters.sources import postgres_connection as connection
+from catchwater.adapters.sources import postgres_errors as errors
 from catchwater.errors import MissingExtra, SourceBusy, SourceError, SourceRefused, SourceUnreachable
 from catchwater.ports import Settings
 from catchwater.project.schema import PostgresSource
@@ -90,19 +92,23 @@ def test_parameters_are_quoted() -> None:
         ("canceling statement due to statement timeout", SourceBusy),
         ("terminating connection due to administrator command", SourceUnreachable),
         ("division by zero", SourceError),
+        ('Failed to prepare COPY "COPY (SELECT 1) TO STDOUT": server closed the connection', SourceUnreachable),
     ],
 )
 def test_errors_of_the_server_have_names(text: str, kind: type[SourceError]) -> None:
     place = address(host="h", password="s3cret")
-    error = connection.broken(place, f"{text} s3cret")
+    error = errors.broken(place, duckdb.Error(f"{text} s3cret"))
     assert type(error) is kind
     assert "s3cret" not in str(error)
+    assert "COPY (SELECT" not in str(error)
     assert "h:5432/" in str(error)
 
 
 def test_a_message_loses_its_parameters() -> None:
     place = address(host="h", password="it's")
-    error = connection.unreachable(place, f'Unable to connect to Postgres at "{place.to_text()}": connection refused')
+    error = errors.unreachable(
+        place, duckdb.Error(f'Unable to connect to Postgres at "{place.to_text()}": connection refused')
+    )
     assert str(error).startswith("h:5432/: can't connect: connection refused")
     assert "password" not in str(error)
 

@@ -4,26 +4,29 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from catchwater.adapters.sources import postgres_catalog as catalog
 from catchwater.adapters.sources.postgres_capture import Capture, NotLocked, transaction
 from catchwater.adapters.sources.postgres_catalog import Relation
 from catchwater.adapters.sources.postgres_choice import choose, survey
-from catchwater.adapters.sources.postgres_connection import Address, Session, address, attached, connection
+from catchwater.adapters.sources.postgres_connection import Address, Session, address, attached, connection, with_room
 from catchwater.adapters.sources.postgres_declared import UNLOCKABLE, Misdeclared, named, routed
 from catchwater.adapters.sources.postgres_parts import rewound, unfinished
 from catchwater.adapters.sources.postgres_pin import pinned
 from catchwater.errors import CatchwaterError, Problem, ProjectError, UseError
 from catchwater.ports import Compared, Extraction, Held, Settings, Survey
-from catchwater.project import names, schema
+from catchwater.project import names
 from catchwater.project.tables import TableSchema
+
+if TYPE_CHECKING:
+    from catchwater.project import schema
 
 
 class PostgresSource:
     """A database. One capture at a time; `notes` is what `describe` left out, and why."""
 
-    def __init__(self, name: str, spec: schema.PostgresSource, settings: Settings) -> None:
+    def __init__(self, name: str, spec: "schema.PostgresSource", settings: Settings) -> None:
         self.name, self.spec, self.settings = name, spec, settings
         self.notes: tuple[str, ...] = ()
         self._kinds: dict[str, str] = {}
@@ -63,8 +66,11 @@ class PostgresSource:
         """
         if not tables:
             return None
-        place = self._place()
         tables = unfinished(tables, {name: table.state for name, table in held.tables.items()}) or tables
+        return with_room(lambda: self._captured(tables, held, work))
+
+    def _captured(self, tables: Sequence[str], held: Held, work: Path) -> Extraction | None:
+        place = self._place()
         with closing(connection()) as con, attached(con, place) as session:
             pairs = self._known(tables, held) or self._located(session, tables)
             try:
@@ -77,6 +83,9 @@ class PostgresSource:
 
     def compare(self, tables: Sequence[str], held: Held, work: Path) -> Mapping[str, Compared]:
         """What is held of these tables against what is there, as of one snapshot. Raises as capture."""
+        return with_room(lambda: self._compared(tables, held, work))
+
+    def _compared(self, tables: Sequence[str], held: Held, work: Path) -> Mapping[str, Compared]:
         from catchwater.adapters.sources.postgres_verify import Comparison
 
         place = self._place()

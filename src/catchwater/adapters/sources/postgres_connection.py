@@ -1,9 +1,9 @@
-"""How a Postgres source is reached: its address, one DuckDB connection, and its errors by name; no SQL of a table."""
+"""How a Postgres source is reached: its address and one DuckDB connection; no SQL of a table."""
 
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import find_spec
@@ -12,38 +12,24 @@ from pathlib import Path
 from secrets import token_hex
 from tempfile import gettempdir
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, unquote
 
-from catchwater.errors import MissingExtra, SourceBusy, SourceError, SourceRefused, SourceUnreachable
-from catchwater.ports import Settings
+from catchwater.adapters.memory import limit
+from catchwater.adapters.sources.postgres_errors import NoRoom, broken, unreachable
+from catchwater.errors import MissingExtra, SourceRefused
 from catchwater.project import names
 
 if TYPE_CHECKING:
     import duckdb
 
+    from catchwater.ports import Settings
     from catchwater.project import schema
 
 DEFAULTS = {"connect_timeout": "10", "application_name": "catchwater", "client_encoding": "UTF8"}
 SHAPE = "postgres://user@host:5432/database"
-HINTS = {
-    "password authentication failed": "check the user and the password",
-    "could not translate host name": "check the host's name",
-    "connection refused": "check the port, and that the server runs and accepts TCP/IP",
-    "does not exist": "check the names of the database and the user",
-    "ssl": "check `sslmode` in the url against what the server offers",
-    "timeout expired": "check the network between here and the server",
-    "too many": "wait, or raise the server's max_connections",
-    "pam authentication failed": "grant rds_iam to the user, and rds-db:connect on it to the step's role",
-    "no pg_hba.conf entry": "allow this user and address in the server's pg_hba.conf",
-}
-
-
-GONE = (
-    "server closed", "terminating connection", "connection to server", "ssl syscall", "no connection",
-    "connection reset", "could not receive data", "could not send data", "broken pipe", "shutting down",
-    "starting up", "in recovery mode", "not accepting connections",
-)  # fmt: skip
+MEMORY, MOST_MEMORY = 256 << 20, 4 << 30
+Result = TypeVar("Result")
 
 _lock = Lock()
 
@@ -78,7 +64,7 @@ class Address:
         return text.replace(password, "***") if password else text
 
 
-def address(name: str, spec: "schema.PostgresSource", settings: Settings) -> Address:
+def address(name: str, spec: "schema.PostgresSource", settings: "Settings") -> Address:
     """Where `spec` points once its variables and secrets are resolved; raises SecretMissing, SourceRefused."""
     parts = {"port": str(spec.port)} if spec.host else {}
     for key, value in {"host": spec.host, "dbname": spec.database, "user": spec.user}.items():
@@ -160,6 +146,20 @@ def both_cores(con: "duckdb.DuckDBPyConnection") -> Iterator[None]:
         con.execute("SET GLOBAL threads = 1")
 
 
+def with_room(read: Callable[[], Result]) -> Result:
+    """What `read` gives; where MEMORY is too little (very wide rows, very long values), once more with MOST_MEMORY at
+    most. Raises NoRoom when that isn't enough either."""
+    try:
+        return read()
+    except NoRoom:
+        with closing(connection()) as con:
+            con.execute(f"SET GLOBAL memory_limit = '{limit(MOST_MEMORY)}B'")
+            try:
+                return read()
+            finally:
+                con.execute(f"SET GLOBAL memory_limit = '{MEMORY}B'")
+
+
 @cache
 def _root() -> "duckdb.DuckDBPyConnection":
     import duckdb
@@ -169,7 +169,7 @@ def _root() -> "duckdb.DuckDBPyConnection":
         config={
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
-            "memory_limit": "256MB",
+            "memory_limit": f"{MEMORY}B",
             "threads": 1,
             "preserve_insertion_order": False,
             "temp_directory": str(Path(gettempdir()) / f"catchwater-postgres-{getpid()}"),
@@ -278,32 +278,11 @@ def attached(con: "duckdb.DuckDBPyConnection", place: Address) -> Iterator[Sessi
     try:
         con.execute(f"ATTACH {names.literal(place.to_text())} AS {session.alias} (TYPE postgres, READ_ONLY)")
     except duckdb.Error as error:
-        raise unreachable(place, str(error)) from error
+        raise unreachable(place, error) from error
     try:
         yield session
     except duckdb.Error as error:
-        raise broken(place, str(error)) from error
+        raise broken(place, error) from error
     finally:
         session.end()
         session.leave()
-
-
-def unreachable(place: Address, text: str) -> SourceUnreachable:
-    text = " ".join(place.scrub(text).split())
-    hint = next((hint for word, hint in HINTS.items() if word in text.lower()), "check the connection by hand")
-    return SourceUnreachable(f"can't connect: {text}", where=place.where, next_step=hint)
-
-
-def broken(place: Address, text: str) -> SourceError:
-    """The named error for a query that failed while the source was being read."""
-    text = " ".join(place.scrub(text).split())
-    low = text.lower()
-    if "permission denied" in low:
-        return SourceRefused(text, where=place.where, next_step="grant the right, or leave the table out")
-    if "row-level security" in low:
-        return SourceRefused(text, where=place.where, next_step="ALTER ROLE … BYPASSRLS, or leave the table out")
-    if any(word in low for word in ("conflict with recovery", "lock timeout", "statement timeout", "deadlock")):
-        return SourceBusy(text, where=place.where, next_step="it is tried again at the next run")
-    if any(word in low for word in GONE):
-        return SourceUnreachable(text, where=place.where, next_step="it is tried again at the next run")
-    return SourceError(text, where=place.where)

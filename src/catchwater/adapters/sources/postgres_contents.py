@@ -9,10 +9,11 @@ from uuid import uuid4
 
 from catchwater.adapters.sources.postgres_catalog import Relation
 from catchwater.adapters.sources.postgres_connection import Session
-from catchwater.adapters.sources.postgres_difference import KEYLESS, MOST_ODD_KEYS, PARQUET
+from catchwater.adapters.sources.postgres_difference import KEYLESS, MOST_ODD_KEYS
 from catchwater.adapters.sources.postgres_reading import hold
 from catchwater.adapters.sources.postgres_select import Field, is_odd, row_hash, select_here, select_there
 from catchwater.errors import SourceRefused
+from catchwater.lake.parquet import UNORDERED
 from catchwater.ports import Captured, Held, Refused, TableHeld
 from catchwater.project import names
 
@@ -196,7 +197,7 @@ class Contents:
         return [path] if self._copy(select, path) else []
 
     def _copy(self, select: str, path: Path) -> int:
-        row = self.con.execute(f"COPY ({select}) TO {names.literal(str(path))} {PARQUET}").fetchone()
+        row = self.con.execute(f"COPY ({select}) TO {names.literal(str(path))} {UNORDERED}").fetchone()
         return int(row[0]) if row else 0
 
     def _count(self, relation: str) -> int:

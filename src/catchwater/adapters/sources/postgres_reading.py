@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from catchwater.adapters.sources.postgres_catalog import Relation
 from catchwater.adapters.sources.postgres_connection import Session
+from catchwater.adapters.sources.postgres_errors import tell
 from catchwater.adapters.sources.postgres_select import (
     XID,
     Field,
@@ -19,7 +20,7 @@ from catchwater.adapters.sources.postgres_select import (
     select_there,
 )
 from catchwater.errors import SourceBusy, SourceRefused
-from catchwater.lake.parquet import OPTIONS
+from catchwater.lake.parquet import UNORDERED, for_columns
 from catchwater.ports import Held
 from catchwater.project import names
 
@@ -93,18 +94,25 @@ class Reader:
     def fetch(self, where: str | None = None, *, hashed: bool = False) -> list[Path]:
         """Rows from Postgres in files of the final shape (with `_sum`, of each row, when `hashed`), all that are wanted
         or those of another condition; what it delivers is counted."""
+        import duckdb
+
         more = ", h AS _sum" if hashed else ""
         here = f"SELECT {select_here(self.fields)}, v::VARCHAR AS _version, 'upsert' AS _op, {self.at} AS _at{more}"
         halves = [self.wanted.where] if where is None else [where]
         if where is None and self.wanted.blocks >= TWO_BACKENDS:
             halves = self._halves()
         jobs = [(self.select(self.fields, half, hashed=hashed), self.work / f"{uuid4()}.parquet") for half in halves]
+        options = for_columns(UNORDERED, len(self.fields))
 
         def copy(session: Session, sql: str, path: Path) -> int:
             copied = f"{here} FROM {session.scan(sql)}"
-            return number(session.con, f"COPY ({copied}) TO {names.literal(str(path))} {OPTIONS}")
+            return number(session.con, f"COPY ({copied}) TO {names.literal(str(path))} {options}")
 
-        self.found.read += sum(self._together(copy, jobs))
+        try:
+            self.found.read += sum(self._together(copy, jobs))
+        except duckdb.Error as error:
+            tell(self.relation.full, self.session.place.where, error)
+            raise
         return [path for _, path in jobs]
 
     def _halves(self) -> list[str]:
@@ -176,7 +184,7 @@ class Reader:
         self.found.rows += rows
 
     def copy(self, select: str, path: Path) -> int:
-        return number(self.con, f"COPY ({select}) TO {names.literal(str(path))} {OPTIONS}")
+        return number(self.con, f"COPY ({select}) TO {names.literal(str(path))} {UNORDERED}")
 
     def count(self, relation: str) -> int:
         return number(self.con, f"SELECT count(*) FROM {relation}")

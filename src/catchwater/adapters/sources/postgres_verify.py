@@ -8,12 +8,15 @@ from uuid import uuid4
 
 from catchwater.adapters.sources import postgres_catalog as catalog
 from catchwater.adapters.sources.postgres_catalog import Relation
-from catchwater.adapters.sources.postgres_connection import Session
+from catchwater.adapters.sources.postgres_connection import Session, both_cores
 from catchwater.adapters.sources.postgres_declared import bound
-from catchwater.adapters.sources.postgres_difference import PARQUET
+from catchwater.adapters.sources.postgres_difference import EXACT
 from catchwater.adapters.sources.postgres_position import HALF, candidates, form, same_server, snapshot_of, total
+from catchwater.adapters.sources.postgres_reading import hold
 from catchwater.adapters.sources.postgres_select import Field, is_odd, row_hash, select_here, select_there
 from catchwater.errors import SourceBusy
+from catchwater.lake.hashed import content_hash, differing
+from catchwater.lake.parquet import UNORDERED
 from catchwater.ports import Compared, Held, TableHeld
 from catchwater.project import names
 from catchwater.project.captures import TableCapture
@@ -71,7 +74,7 @@ class Comparison:
             return Compared(0, note=f"not compared: it was captured by the key ({was}), and its key is now ({now})")
         known = self._known(relation, held)
         self._server(relation, known)
-        self._held(relation)
+        hold(self.con, relation, self.held, ("_version", "_exact"))
         counts = self._multiset(known) if not relation.key else self._keyed(relation, known)
         return Compared(
             equal=counts["equal"],
@@ -121,28 +124,16 @@ class Comparison:
         path = self.work / f"{uuid4()}.parquet"
         self.con.execute(
             f"COPY (SELECT {select_here(relation.fields)}, v AS _version, f AS _op FROM {self.session.scan(sql)}) "
-            f"TO {names.literal(str(path))} {PARQUET}"
+            f"TO {names.literal(str(path))} {UNORDERED}"
         )
         self.con.execute(f"CREATE OR REPLACE TEMP VIEW server AS FROM read_parquet({names.literal(str(path))})")
-
-    def _held(self, relation: Relation) -> None:
-        """The view `held`: the rows current in the log, in the table's shape of now."""
-        view = self.held.current(self.con, relation.name)
-        described = self.con.execute(f"SELECT column_name FROM (DESCRIBE {view})").fetchall()
-        there = {name.lower(): name for (name,) in described}
-        parts = [
-            f"TRY_CAST({names.quote(there[field.name.lower()])} AS {field.type}) AS {names.quote(field.name)}"
-            if field.name.lower() in there
-            else f"NULL::{field.type} AS {names.quote(field.name)}"
-            for field in relation.fields
-        ]
-        self.con.execute(
-            f"CREATE OR REPLACE TEMP VIEW held AS SELECT {', '.join([*parts, '_version', '_exact'])} FROM {view}"
-        )
 
     def _keyed(self, relation: Relation, known: Known) -> dict[str, int]:
         """`verdicts`: the key of every row that isn't equal, and what it is."""
         key = [names.quote(name) for name in relation.key]
+        values = {field.name: field.type for field in relation.fields if field.name not in relation.key}
+        row = content_hash(values | EXACT | {"_version": "VARCHAR"})
+        among = self._among(f"hash({', '.join(key)})", row)
         match = " AND ".join(f"s.{name} = h.{name}" for name in key)
         keys = ", ".join(f"coalesce(s.{name}, h.{name}) AS {name}" for name in key)
         first = key[0]
@@ -153,26 +144,32 @@ class Comparison:
         stale = f"WHEN {same} THEN 'stale'" if not known.note else ""
         verdict = f"CASE WHEN s.{first} IS NULL THEN {gone} {stale} WHEN {fresh} THEN 'pending' ELSE 'lost' END"
         self.con.execute(
-            f"CREATE OR REPLACE TEMP TABLE verdicts AS SELECT {keys}, {verdict} AS _op FROM server AS s "
-            f"FULL JOIN held AS h ON {match} WHERE s.{first} IS NULL OR h.{first} IS NULL OR {other}"
+            f"CREATE OR REPLACE TEMP TABLE verdicts AS SELECT {keys}, {verdict} AS _op FROM (FROM server{among}) AS s "
+            f"FULL JOIN (FROM held{among}) AS h ON {match} WHERE s.{first} IS NULL OR h.{first} IS NULL OR {other}"
         )
         counts = self._counts("SELECT _op, count(*) FROM verdicts GROUP BY ALL")
-        there = self._number("SELECT count(*) FROM server")
         not_equal = self._number(
             "SELECT count(*) FROM verdicts AS v SEMI JOIN server AS s ON "
             + " AND ".join(f"v.{name} = s.{name}" for name in key)
         )
-        return counts | {"equal": there - not_equal}
+        return counts | {"equal": self._number("SELECT count(*) FROM server") - not_equal}
+
+    def _among(self, group: str, row: str) -> str:
+        """The condition of the rows of groups that aren't the same on both sides: nothing else is joined."""
+        with both_cores(self.con):
+            among = differing(self.con, ("server", "held"), group, row)
+        return " WHERE false" if among is None else among
 
     def _multiset(self, known: Known) -> dict[str, int]:
         """Rows without a key are told apart by the hash of their values alone."""
         fresh = "0" if known.unmoved else "least(there - here, fresh)"
         gone = "'ghosts'" if known.unmoved else "'pending'"
+        among = self._among("hash(_version)", "hash(_version)")
         self.con.execute(
             "CREATE OR REPLACE TEMP TABLE sums AS SELECT _version, sum(there)::BIGINT AS there, "
             "sum(fresh)::BIGINT AS fresh, sum(here)::BIGINT AS here FROM ("
-            "SELECT _version, 1 AS there, _op::INTEGER AS fresh, 0 AS here FROM server UNION ALL "
-            "SELECT _version, 0, 0, 1 FROM held) GROUP BY _version"
+            f"SELECT _version, 1 AS there, _op::INTEGER AS fresh, 0 AS here FROM server{among} UNION ALL "
+            f"SELECT _version, 0, 0, 1 FROM held{among}) GROUP BY _version"
         )
         self.con.execute(
             "CREATE OR REPLACE TEMP TABLE verdicts AS "
@@ -182,7 +179,8 @@ class Comparison:
         )
         self.con.execute("DELETE FROM verdicts WHERE n = 0")
         counts = self._counts("SELECT _op, sum(n)::BIGINT FROM verdicts GROUP BY ALL")
-        return counts | {"equal": self._number("SELECT coalesce(sum(least(there, here)), 0) FROM sums")}
+        lacking = self._number("SELECT coalesce(sum(there - here), 0)::BIGINT FROM sums WHERE there > here")
+        return counts | {"equal": self._number("SELECT count(*) FROM server") - lacking}
 
     def _named(self, relation: Relation) -> list[str]:
         """Some of the rows that are wrong: the verdict, then the key (of a row without one, its values)."""
