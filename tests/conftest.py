@@ -19,6 +19,7 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
 
 # Files that take long begin first, so that no worker is left alone with one at the end (with --no-loadscope-reorder).
 LONG = (
+    "test_simulation", "test_capture_large", "test_models_generated", "test_stage_kills", "test_capture_rewritten",
     "test_twin", "test_engine_spark", "test_roots", "test_events_google", "test_flights", "test_init_run", "test_lambda",
     "test_bigquery_kills", "test_warehouse_postgres", "test_writers",
 )  # fmt: skip

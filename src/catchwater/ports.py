@@ -99,7 +99,8 @@ class Store(Protocol):
 class TableHeld:
     """What the log holds of one table: its last schema, and the count and checksum that the source gave then.
 
-    `state` is what the source wrote as `position["tables"][table]` at that time.
+    `state` is what the source wrote as `position["tables"][table]` at that time; with `reading` in it, parts of the
+    table are still to come, and no model reads it.
     """
 
     schema: TableSchema

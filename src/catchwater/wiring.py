@@ -10,7 +10,7 @@ from typing import Any
 from catchwater.errors import UseError
 from catchwater.plan.plan import Plan, Step
 from catchwater.ports import Engine, Inbox, Notifier, Ports, Secrets, Settings, Source, Store, Topic, Warehouse
-from catchwater.project.schema import Loaded, listens
+from catchwater.project.loaded import Loaded, listens
 from catchwater.stages.guard import (
     Grants,
     GuardedSecrets,

@@ -1,4 +1,4 @@
-"""Wide rows are read in little memory: what is written at once ends by its bytes, not by its rows alone."""
+"""What is written at once ends by its bytes, so wide rows are read in little memory; and both zeros stay."""
 
 from pathlib import Path
 from unittest import mock
@@ -9,7 +9,6 @@ import pytest
 from catchwater.adapters.sources import postgres_connection as connection
 from catchwater.adapters.sources import postgres_reading
 from catchwater.adapters.sources.postgres_errors import NoRoom
-from catchwater.lake.parquet import OPTIONS
 from catchwater.project.names import literal
 from tests.support.postgres import Database, Lake, db, postgres18, source
 
@@ -49,8 +48,20 @@ def test_wide_rows_are_written_in_small_groups(wide: Database, tmp_path: Path, w
 
 
 def test_groups_that_end_by_their_rows_alone_are_found(wide: Database, tmp_path: Path) -> None:
-    with mock.patch.object(postgres_reading, "UNORDERED", OPTIONS):
+    with mock.patch.object(postgres_reading, "BY_BYTES", "ROW_GROUP_SIZE 122880"):
         assert largest(Lake(wide, tmp_path, ["wide"]), tmp_path) > MOST
+
+
+def test_both_zeros_stay(db: Database, tmp_path: Path) -> None:
+    db.run(
+        "CREATE TABLE zeros (id int PRIMARY KEY, f float4, d float8)",
+        "INSERT INTO zeros SELECT g, z, z FROM (SELECT g, CASE g % 2 WHEN 0 THEN '-0' ELSE '0' END::float4 AS z "
+        "FROM generate_series(1, 1000) g) AS t",
+    )
+    lake = Lake(db, tmp_path, ["zeros"])
+    lake.ingest()
+    signs = "SELECT count(*) FROM zeros WHERE signbit(f) AND signbit(d) AND id % 2 = 0"
+    assert lake.rows(signs, "zeros") == [(500,)]
 
 
 @pytest.fixture

@@ -323,10 +323,10 @@ def test_gcs_without_a_login_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_gcs_zones_of_one_cache_are_kept_apart_and_read_once(fake_gcs: Callable[[], GcsStore], tmp_path: Path) -> None:
     answer = fake_gcs.answer  # type: ignore[attr-defined]
-    make_gcs_bucket(answer, "another")
-    for bucket in ("lake", "another"):
+    for bucket in ("one", "another"):
+        make_gcs_bucket(answer, bucket)
         GcsStore(f"gs://{bucket}", storage_variables(answer), tmp_path).create("same/key", bucket.encode())
-    for bucket in ("lake", "another"):
+    for bucket in ("one", "another"):
         store = GcsStore(f"gs://{bucket}", storage_variables(answer), tmp_path)
         assert store.fetch("same/key").read_bytes() == bucket.encode()
         assert store.fetch("same/key").read_bytes() == bucket.encode()

@@ -321,4 +321,4 @@ def test_an_interrupt_is_no_fault(project: Path, monkeypatch: pytest.MonkeyPatch
     catchwater("run", project)
     monkeypatch.setattr(status, "status", interrupted)
     done = catchwater("status", project)
-    assert (done.exit, done.err) == (130, "")
+    assert (done.exit, done.err) == (130, "stopped\n")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.test_run_kills import HISTORY, assert_equal, change, rows
-from tests.support import proof
+from tests.support import broken, proof
 from tests.support.commands import catchwater
 from tests.support.postgres import Database, db, postgres18
 
@@ -66,7 +66,9 @@ def run(project: Path, small: bool, chance: random.Random) -> int:
     ballast.unlink(missing_ok=True)
     assert seen.exit == 0, seen.err
     assert done.returncode in (0, 1), (done.returncode, done.stdout, done.stderr)
-    assert "Traceback" not in done.stdout + done.stderr, (room, done.stderr)
+    said = done.stdout + done.stderr
+    assert "Traceback" not in said, (room, said)
+    assert "a fault in" not in said, (room, said)
     return done.returncode
 
 
@@ -75,20 +77,40 @@ def run(project: Path, small: bool, chance: random.Random) -> int:
 def test_on_a_full_disk_nothing_is_lost(disk: tuple[Path, bool], db: Database) -> None:
     home, small = disk
     chance = random.Random(proof.seed())
-    db.run("CREATE TABLE orders (id int PRIMARY KEY, customer text, total numeric(12, 2))")
-    db.run("CREATE TABLE notes (text text)")
-    project = home / "shop"
-    assert catchwater("init", "shop", project, "--url", db.url()).exit == 0
-    (project / "models" / "order_versions.sql").write_text(HISTORY)
-    assert catchwater("run", project).exit == 0
+    project = begun(home, db)
     failed, wanted, tries = 0, 25 if proof.KILLS > 100 else 4, 0
     while failed < wanted:
         change(db, chance)
         failed += run(project, small, chance)
         tries += 1
         assert tries < wanted * 6 + 10, "there was always room"
+    nothing_lost(project, db)
+
+
+def begun(home: Path, db: Database) -> Path:
+    db.run("CREATE TABLE orders (id int PRIMARY KEY, customer text, total numeric(12, 2))")
+    db.run("CREATE TABLE notes (text text)")
+    project = home / "shop"
+    assert catchwater("init", "shop", project, "--url", db.url()).exit == 0
+    (project / "models" / "order_versions.sql").write_text(HISTORY)
+    assert catchwater("run", project).exit == 0
+    return project
+
+
+def nothing_lost(project: Path, db: Database) -> None:
     done = catchwater("run", project)
     assert done.exit == 0, done.out + done.err
     assert_equal(project, db)
     assert rows(project, "SELECT count(*) AS n FROM orders")
     assert catchwater("verify", project).exit == 0
+
+
+@pytest.mark.proof
+def test_a_store_that_keeps_silent_about_a_full_disk_is_found(tmp_path: Path, db: Database) -> None:
+    project = begun(tmp_path, db)
+    change(db, random.Random(proof.seed()))
+    line = [*broken.line("swallows", tmp_path), "run", str(project)]
+    subprocess.run(line, cwd=broken.ROOT, capture_output=True)
+    assert (tmp_path / "full").exists()
+    with pytest.raises(AssertionError):
+        nothing_lost(project, db)

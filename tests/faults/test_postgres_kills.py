@@ -6,10 +6,13 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
+import duckdb
 import pytest
 
+from catchwater.adapters.sources.postgres_reading import Reader
 from catchwater.errors import SourceError
 from tests.support import proof
 from tests.support.postgres import Database, Lake, assert_equal, database, server, source
@@ -100,9 +103,41 @@ def test_a_server_that_dies_amid_a_capture_loses_nothing(mortal: Mortal, how: st
         hits += hit
         if how == "server":
             mortal.again()
-        mortal.lake.ingest()
-        assert assert_equal(mortal.lake, "wide") > ROWS // 2
+        goes_on(mortal)
         mortal.change(chance)
+    goes_on(mortal)
+
+
+def goes_on(mortal: Mortal) -> None:
+    """The next capture is whole."""
     mortal.lake.ingest()
-    assert_equal(mortal.lake, "wide")
+    assert assert_equal(mortal.lake, "wide") > ROWS // 2
     assert_equal(mortal.lake, "notes")
+
+
+def halfway(cut: Callable[[], None]) -> Callable[..., list[Path]]:
+    """A reading that is cut in its middle and takes the end of its connection for the end of the rows."""
+    fetch = Reader.fetch
+
+    def short(reader: Reader, *given: Any, **more: Any) -> list[Path]:
+        if reader.relation.name != "wide":
+            return fetch(reader, *given, **more)
+        got = fetch(reader, "x.ctid < '(50,0)'", **more)
+        cut()
+        try:
+            return got + fetch(reader, "x.ctid >= '(50,0)'", **more)
+        except duckdb.Error:
+            return got
+
+    return short
+
+
+@pytest.mark.proof
+def test_a_reading_that_ends_with_its_connection_is_found(mortal: Mortal) -> None:
+    with (
+        mock.patch.object(Reader, "fetch", halfway(mortal.cut)),
+        mock.patch.object(Reader, "complete", return_value=None),
+    ):
+        mortal.lake.ingest()
+    with pytest.raises(AssertionError):
+        goes_on(mortal)

@@ -110,6 +110,7 @@ def assert_equal(project: Path, db: Database) -> None:
         f"{[str(p) for p in committed(lake)]!r}, union_by_name = true) WHERE id IS NOT NULL"
     ).fetchone()
     assert captured
+    assert captured[0] == captured[1], "a version was captured twice"
     versions = rows(project, "SELECT count(*) AS n, count(DISTINCT order_record_id) AS d FROM order_versions")
     assert versions[0][0] == versions[0][1] == captured[0]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.test_run_kills import assert_equal, change, project
-from tests.support import proof
+from tests.support import broken, proof
 from tests.support.commands import catchwater
 from tests.support.postgres import Database, db, postgres18
 from tests.support.waiting import until
@@ -60,13 +60,33 @@ def test_killed_in_a_stage_it_is_exactly_once(project: Path, db: Database, stage
     began = time.monotonic()
     subprocess.run([sys.executable, "-m", "catchwater", "--help"], stdout=subprocess.DEVNULL, check=True)
     lead = time.monotonic() - began
-    wanted = proof.KILLS if proof.KILLS > 100 else proof.KILLS // 25
+    wanted = proof.KILLS // (len(LONG) if proof.KILLS > 100 else 25)
     hits = tries = 0
     while hits < wanted:
         change(db, chance)
         hits += killed(project, stage, chance, lead)
         tries += 1
         assert tries < wanted * 4 + 10, "it ends before it is killed"
-    assert catchwater("run", project).exit == 0
+    exactly_once(project, db)
+
+
+def exactly_once(project: Path, db: Database) -> None:
+    done = catchwater("run", project)
+    assert done.exit == 0, done.out + done.err
     assert_equal(project, db)
     assert catchwater("verify", project).exit == 0
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("stage", sorted(LONG))
+def test_a_stage_that_publishes_before_all_is_there_is_found(project: Path, db: Database, stage: str) -> None:
+    assert catchwater("run", project).exit == 0
+    change(db, random.Random(proof.seed()))
+    between, line = project.parent / "between", [*broken.line(stage, project.parent), "run", str(project)]
+    env = os.environ | {"TMPDIR": str(project.parent)}
+    with subprocess.Popen(line, env=env, cwd=broken.ROOT, stdout=subprocess.DEVNULL, start_new_session=True) as process:
+        until(lambda: between.exists() or process.poll() is not None, f"{stage} never published")
+        assert process.poll() is None
+        os.killpg(process.pid, signal.SIGKILL)
+    with pytest.raises(AssertionError):
+        exactly_once(project, db)

@@ -5,8 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import gigabytes, proof
+from tests.support import broken, gigabytes, proof
 from tests.support.clusters import cluster
+
+
+def goes_on(project: Path, rows: int, kills: int) -> list[int]:
+    """Every row was read once, and every part too, though runs were killed; the blocks that the parts went up to."""
+    committed = sum(m.tables["big"].rows for m in gigabytes.manifests(project) if "big" in m.tables)
+    assert committed == rows, "rows were read twice: a killed load began again"
+    reached = gigabytes.reached(project)
+    assert reached == sorted(set(reached)), "a part was read twice"
+    assert len(reached) >= kills
+    return reached
 
 
 def killed_and_changed(folder: Path, rows: int, width: int, kills: int, parts: int, changes: int) -> None:
@@ -22,11 +32,7 @@ def killed_and_changed(folder: Path, rows: int, width: int, kills: int, parts: i
         assert [one.code for one in ended] == [-9] * kills, "a run ended before it was killed"
         ended.append(gigabytes.run(project, blocks))
         assert ended[-1].code == 0, (project / "out.txt").read_text()[-2000:]
-        committed = sum(m.tables["big"].rows for m in gigabytes.manifests(project) if "big" in m.tables)
-        assert committed == rows, "rows were read twice: a killed load began again"
-        reached = gigabytes.reached(project)
-        assert reached == sorted(set(reached)), "a part was read twice"
-        assert len(reached) >= kills
+        reached = goes_on(project, rows, kills)
         assert gigabytes.held(project) == gigabytes.there(db)
         db.run(f"UPDATE big SET v = v + 1 WHERE id % {rows // changes} = 0")
         ended.append(gigabytes.run(project, blocks))
@@ -51,6 +57,19 @@ def killed_and_changed(folder: Path, rows: int, width: int, kills: int, parts: i
 @pytest.mark.proof
 def test_a_large_table_killed_once(tmp_path: Path) -> None:
     killed_and_changed(tmp_path, rows=2_000_000, width=90, kills=1, parts=4, changes=15_000)
+
+
+@pytest.mark.proof
+def test_a_load_that_begins_again_after_a_kill_is_found(tmp_path: Path) -> None:
+    product = broken.line("again", Path())[:-1]
+    with cluster(tmp_path / "server") as server:
+        db = server.database()
+        blocks = int(gigabytes.build(db, 100_000, 90) * 1e9 / 8192) // 8
+        project = gigabytes.project(tmp_path / "project", db)
+        assert gigabytes.run(project, blocks, 2, product).code == -9
+        assert gigabytes.run(project, blocks, product=product).code == 0
+        with pytest.raises(AssertionError, match="read twice"):
+            goes_on(project, 100_000, 1)
 
 
 @pytest.mark.proof

@@ -13,6 +13,7 @@ from catchwater.lake.versions import versions
 from catchwater.project.tables import Column
 from tests.support import proof
 from tests.support.checkpoints import SHAPES, RandomLog, connect, differs, write
+from tests.support.simulation_duckdb import one_instance
 
 LOGS = [
     pytest.param(1, id="1"),
@@ -30,17 +31,16 @@ def a_log(folder: Path, seed: int, shapes: Sequence[tuple[Column, ...]] = SHAPES
 
 
 @pytest.mark.parametrize("logs", LOGS)
-@pytest.mark.timeout(1700)
+@pytest.mark.timeout(1800)
 def test_what_was_written_is_shown(tmp_path: Path, logs: int) -> None:
     seed = proof.seed()
     for number in range(seed, seed + logs):
-        made = a_log(tmp_path / str(number), number)
-        assert differs(made, made.log.span()) == "", number
-        assert differs(made, made.log.batches(None)) == "", number
-        made.con.close()
-        retyped = a_log(tmp_path / f"{number}-retyped", number, SHAPES)
-        assert verify_checkpoint(retyped.store, retyped.log, connect) == [], number
-        retyped.con.close()
+        with one_instance():
+            made = a_log(tmp_path / str(number), number)
+            assert differs(made, made.log.span()) == "", number
+            assert differs(made, made.log.batches(None)) == "", number
+            retyped = a_log(tmp_path / f"{number}-retyped", number, SHAPES)
+            assert verify_checkpoint(retyped.store, retyped.log, connect) == [], number
 
 
 def keeps_moved(

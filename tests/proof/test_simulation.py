@@ -102,6 +102,7 @@ def every_step(home: Path, name: str, later: bool, share: int) -> int:
     cases = scenario.cases()[seed % share :: share]
     for case in cases:
         scenario.run(case)
+    print(f"{len(cases)} cases at {len(scenario.calls)} calls")
     return len(cases)
 
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from catchwater.lake.manifest import Manifest, parse
 from tests.support.memory import most_memory
 from tests.support.postgres import Database
 
+ROOT = Path(__file__).resolve().parents[2]
 LIMIT_MB = 512
 SUMS = "count(*), sum(id), sum(v), sum(id * v % 1000003), sum({0}), sum(length(note))"
 THERE, HERE = SUMS.format("('x' || left(note, 8))::bit(32)::int8"), SUMS.format("('0x' || left(note, 8))::BIGINT")
@@ -24,6 +26,7 @@ from catchwater.adapters.sources import postgres_parts
 postgres_parts.PART_BLOCKS = int(sys.argv.pop(1))
 from catchwater.cli import main
 main()"""
+SOUND = (sys.executable, "-c", RUN)
 
 
 @dataclass(frozen=True)
@@ -60,12 +63,12 @@ def point(folder: Path, db: Database) -> None:
     (folder / "catchwater.yml").write_text(f'project: big\nsources: {{src: {{kind: postgres, url: "{db.url()}"}}}}\n')
 
 
-def run(folder: Path, blocks: int, kill_after: int = 0) -> Ended:
+def run(folder: Path, blocks: int, kill_after: int = 0, product: Sequence[str] = SOUND) -> Ended:
     """`catchwater run` with parts of so many blocks; killed once it has committed `kill_after` batches (0: never)."""
     wanted = len(batches(folder)) + kill_after
     with (folder / "out.txt").open("ab") as out:
         process = subprocess.Popen(
-            [sys.executable, "-c", RUN, str(blocks), "run", str(folder)], stdout=out, stderr=out, start_new_session=True
+            [*product, str(blocks), "run", str(folder)], stdout=out, stderr=out, cwd=ROOT, start_new_session=True
         )
     most = 0
     while True:

@@ -39,13 +39,15 @@ def bigquery_client(answer: Mapping[str, str]) -> Any:
 
 @pytest.fixture(scope="session")
 def fake_gcs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Gives a fresh GCS zone, in a folder of one bucket, each time it is called; `answer` is where the server is."""
+    """Gives a fresh GCS zone, in a folder of a bucket of its own (the server reads through the whole bucket at every call),
+    each time it is called; `answer` is where the server is."""
     cache = tmp_path_factory.mktemp("fake-gcs")
     with emulator("fake-gcs") as answer:
-        make_gcs_bucket(answer, "lake")
 
         def zone() -> GcsStore:
-            return GcsStore(f"gs://lake/{uuid4().hex}/zone", storage_variables(answer), cache / uuid4().hex)
+            name = uuid4().hex
+            make_gcs_bucket(answer, name)
+            return GcsStore(f"gs://{name}/lake/zone", storage_variables(answer), cache / name)
 
         zone.answer = answer  # type: ignore[attr-defined]
         yield zone

@@ -12,6 +12,7 @@ import duckdb
 import pytest
 from pg8000.native import Connection
 
+from catchwater.adapters.engines.duckdb import DuckdbEngine
 from catchwater.adapters.sources.postgres import PostgresSource
 from catchwater.adapters.stores.local import LocalStore
 from catchwater.lake.log import Log
@@ -82,7 +83,9 @@ class Database:
         return f"postgresql://{user}{self.server.host}:{self.server.port}/{database or self.name}"
 
     def connect(self) -> Connection:
-        connection = Connection("postgres", host="127.0.0.1", port=self.server.port, database=self.name)
+        connection = Connection(
+            "postgres", host="127.0.0.1", port=self.server.port, database=self.name, ssl_context=False
+        )
         self.open.append(connection)
         return connection
 
@@ -133,6 +136,7 @@ class Lake:
     def __init__(self, db: Database, folder: Path, tables: str | list[str] = "all", user: str = "") -> None:
         self.db, self.store = db, LocalStore(folder / "ingestion")
         self.source = source(db.url(user), tables)
+        self.engine = DuckdbEngine("duckdb", None, Settings(folder, folder, "local", str))
         self.only: tuple[str, ...] = ()
 
     def ingest(self) -> Outcome:
@@ -140,7 +144,7 @@ class Lake:
         tables = tuple(t for t in self.source.describe() if not self.only or t.name in self.only)
         sources = (SourcePlan("src", "postgres", {}, tables),)
         plan = Plan("p", "local", sources, (), (), (), (), (), {}, {}, {}, {})
-        ports = Ports({"ingestion": self.store}, engine=None, clock=SystemClock(), source=self.source)  # type: ignore[arg-type]
+        ports = Ports({"ingestion": self.store}, self.engine, SystemClock(), source=self.source)
         return ingest(ports, plan, Step("ingest:src", "ingest", "src"), "1")
 
     @property

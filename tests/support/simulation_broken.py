@@ -9,7 +9,7 @@ from catchwater.adapters.warehouses import duckdb as warehouse
 from catchwater.errors import AlreadyExists, LostRace, Uncertain
 from catchwater.lake.log import Log
 from catchwater.lake.manifest import Draft, Manifest, Ref
-from catchwater.stages import load, process
+from catchwater.stages import cut, load, process
 
 Patches = list[Any]
 
@@ -65,7 +65,7 @@ def _stale() -> Patches:
 
 def _uncut() -> Patches:
     """Each model is loaded up to its own newest batch."""
-    return [mock.patch.object(load, "_limits", return_value={})]
+    return [mock.patch.object(cut, "_limits", return_value={})]
 
 
 def _halfway() -> Patches:

@@ -13,6 +13,7 @@ from catchwater.ports import Captured, Extraction, Held, Refused, TableHeld
 from catchwater.project.names import literal, quote
 from catchwater.project.tables import Column, TableSchema
 from tests.support.simulation import Process
+from tests.support.simulation_duckdb import instance
 
 ITEMS = TableSchema("items", (Column("id", "INTEGER"), Column("name", "VARCHAR"), Column("qty", "INTEGER")), ("id",))
 ORDERS = TableSchema("orders", (Column("id", "INTEGER"), Column("item_id", "INTEGER"), Column("n", "INTEGER")), ("id",))
@@ -46,7 +47,6 @@ class Database:
     shapes: list[dict[str, int]] = field(default_factory=lambda: [dict.fromkeys(TABLES, 0)])
     takes: list[dict[str, list[Row]]] = field(default_factory=list)
     refusals: set[tuple[str, int, int]] = field(default_factory=set)
-    con: duckdb.DuckDBPyConnection = field(default_factory=duckdb.connect)
 
     @property
     def lsn(self) -> int:
@@ -217,7 +217,7 @@ class _Reading:
             f"({', '.join(map(_sql, (row.key, *row.values, row.op, row.version, row.rev)))})" for row in rows
         )
         columns = ", ".join(f"{quote(c.name)}::{c.type} AS {quote(c.name)}" for c in schema.columns)
-        self.database.con.execute(
+        instance().execute(
             f"COPY (SELECT {columns}, _op, make_timestamp(_v * 1000000)::TIMESTAMPTZ AS _at, _v::VARCHAR AS _version, "
             f"NULL::MAP(VARCHAR, VARCHAR) AS _exact{', _rev::BIGINT AS _rev' if revised else ''} "
             f"FROM (VALUES {lines}) AS t({', '.join(map(quote, schema.names))}, _op, _v, _rev)) "

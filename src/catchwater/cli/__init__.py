@@ -11,6 +11,9 @@ def main() -> None:
     gc.set_threshold(GARBAGE)
     try:
         _run()
+    except KeyboardInterrupt:  # before a command could hear of it
+        sys.stderr.write("stopped\n")
+        sys.exit(130)
     finally:
         gc.freeze()  # nor at its end, which gives everything back
 

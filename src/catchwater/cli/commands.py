@@ -12,6 +12,7 @@ from catchwater import __version__
 from catchwater.cli import clouds, declaring, proving, reading, running
 from catchwater.errors import CatchwaterError, ProjectError, UseError
 
+STOPPED = 130  # by Ctrl-C, as a shell says it
 Misuse: Any = typer.BadParameter.__base__  # the command line's own errors, from whichever click typer has
 
 app = typer.Typer(
@@ -51,8 +52,10 @@ def _run() -> int:
     try:
         code = app(standalone_mode=False)
         sys.stdout.flush()
-    except Exception as error:
+    except (Exception, KeyboardInterrupt) as error:
         return ended(error)
+    if code == STOPPED:
+        typer.echo("stopped", err=True)
     return code if isinstance(code, int) else 0
 
 
@@ -65,7 +68,7 @@ def ended(error: BaseException) -> int:
         return _misused(error)
     if isinstance(error, typer.Abort | KeyboardInterrupt):
         typer.echo("stopped", err=True)
-        return 130
+        return STOPPED
     if isinstance(error, BrokenPipeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141

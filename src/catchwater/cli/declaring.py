@@ -55,11 +55,12 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Read everything, reach the sources, and say all that is wrong at once."""
-    from catchwater.runtimes.advice import advice
+    from catchwater.runtimes.advice import advice, told
     from catchwater.runtimes.planning import open_project, plan_project
     from catchwater.runtimes.tables import FOLDER, save
 
     wiring = open_project(project, env)
+    told(wiring)
     planned = plan_project(wiring)
     for error in planned.unreachable.values():
         raise error

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,17 +56,34 @@ def quick(wanted: Asked) -> int:
 
 def once(wanted: Asked) -> int:
     """Every stage until nothing is left to do; the exit code (3: partly done, and it says what)."""
+    from catchwater.runtimes.room import room
+    from catchwater.runtimes.warm import warm
+
+    state = wanted.project / ".catchwater"
+    with ExitStack() as stack:
+        if state.is_dir():  # what is begun early takes its room here too
+            stack.enter_context(room(state))
+            warm(state / "project.json")
+        return _once(wanted, stack)
+
+
+def _once(wanted: Asked, stack: ExitStack) -> int:
+    """In the order in which others wait for it: the sources are asked what they have while the rest is imported."""
+    from catchwater.runtimes.planning import ask, open_project
+    from catchwater.runtimes.room import room
+    from catchwater.runtimes.warm import rest
+
+    wiring = open_project(wanted.project, wanted.env, again=True)
+    stack.enter_context(room(wiring.state))
+    asked_for = ask(wiring)
     from catchwater.cli import show
     from catchwater.cli.progress import Terminal, say
     from catchwater.runtimes.local import Runtime
-    from catchwater.runtimes.planning import open_project
-    from catchwater.runtimes.room import room
 
-    wiring = open_project(wanted.project, wanted.env)
-    with room(wiring.state):
-        runtime = Runtime(wiring, None if wanted.as_json else Terminal())
-        report = runtime.run()
-        wiring.close()
+    runtime = Runtime(wiring, None if wanted.as_json else Terminal(), described=asked_for)
+    rest(wiring)
+    report = runtime.run()
+    wiring.close()
     if wanted.as_json:
         say(json.dumps(report.as_dict(), ensure_ascii=False, indent=2, default=str))
     else:

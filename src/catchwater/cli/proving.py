@@ -99,7 +99,7 @@ Names = Annotated[
 def _named(arguments: list[str] | None) -> tuple[list[str], Path]:
     """A last argument that is a project's folder, or can't be a name, is the project."""
     given = list(arguments or [])
-    if given and ((Path(given[-1]) / "catchwater.yml").is_file() or {"/", "."} & {given[-1][:1], given[-1][-1:]}):
+    if given and ({"/", "."} & {given[-1][:1], given[-1][-1:]} or (Path(given[-1]) / "catchwater.yml").is_file()):
         return given[:-1], Path(given[-1])
     return given, Path()
 
@@ -131,7 +131,8 @@ def backfill(
         emit({"sources": [vars(one) for one in led], "run": report})
     else:
         for one in led:
-            typer.echo(f"{one.source}: {len(one.tables)} tables were read again (from batch {one.batch} on)")
+            done = "were" if report["state"] != "failed" else "are to be"
+            typer.echo(f"{one.source}: {len(one.tables)} tables {done} read again (from batch {one.batch} on)")
         typer.echo(proofs.read_again(report))
     raise typer.Exit({"done": 0, "failed": 1, "partly": 3}[report["state"]])
 

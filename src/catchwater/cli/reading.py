@@ -33,7 +33,7 @@ def query(
     form = "json" if as_json else form
     if form not in rows.FORMS:
         raise UseError(f"--format {form} isn't known", next_step=f"use one of: {', '.join(rows.FORMS)}")
-    wiring = open_project(project, env)
+    wiring = open_project(project, env, again=True)
     with wiring.warehouse().read() as reading, _ended_by_ctrl_c():
         try:
             rows.write(reading.connection, sql, form, sys.stdout)
@@ -59,7 +59,7 @@ def status(project: ProjectFolder = Path(), env: Env = "local", as_json: Json = 
     from catchwater.runtimes.planning import applied_plan, open_project
     from catchwater.runtimes.records import Records
 
-    wiring = open_project(project, env)
+    wiring = open_project(project, env, again=True)
     plan = applied_plan(wiring.state)
     if plan is None:
         raise UseError("nothing has run here yet", next_step=f"catchwater run {project}")
@@ -96,7 +96,7 @@ def runs(
     from catchwater.runtimes.records import Records
 
     which, folder = _which(number, project)
-    wiring = open_project(folder, env)
+    wiring = open_project(folder, env, again=True)
     records = Records(wiring.state)
     if which is None:
         found = records.runs(limit)
@@ -128,7 +128,7 @@ def logs(
     from catchwater.runtimes.records import Records
 
     which, folder = _which(number, project)
-    records = Records(open_project(folder, env).state)
+    records = Records(open_project(folder, env, again=True).state)
     found = records.logs(which, limit)
     if as_json and not follow:
         emit(found)
@@ -157,7 +157,7 @@ def alerts(
     from catchwater.runtimes.planning import open_project, plan_project
     from catchwater.runtimes.records import Records
 
-    wiring = open_project(project, env)
+    wiring = open_project(project, env, again=True)
     records = Records(wiring.state)
     if test:
         plan = plan_project(wiring).plan

@@ -160,7 +160,7 @@ def publish(
     """Publish messages; returns when they are on disk."""
     from catchwater.runtimes.planning import open_project
 
-    wiring = open_project(project)
+    wiring = open_project(project, again=True)
     declared = wiring.loaded.project.sources.get(topic)
     if declared is None or declared.kind != "topic":
         known = [name for name, source in wiring.loaded.project.sources.items() if source.kind == "topic"]

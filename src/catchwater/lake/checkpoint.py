@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from catchwater.errors import CatchwaterError, Corrupt, LakeError
 from catchwater.lake.files import verify_rolled
+from catchwater.lake.hashed import content_hash
 from catchwater.lake.log import Log
 from catchwater.lake.manifest import Checkpoint, Manifest, Rolled
 from catchwater.lake.read import create_history, create_rows, create_state
 from catchwater.lake.span import Span, since_reset
 from catchwater.lake.versions import HISTORY_COLUMNS, KEYLESS_COLUMNS
 from catchwater.ports import Engine, Store
-from catchwater.project.names import quote
 from catchwater.project.tables import Column
 
 if TYPE_CHECKING:
@@ -132,8 +132,8 @@ def _sum(
             create_rows(con, "compared", store, span, name, columns, shape.key)
         else:
             create_history(con, "compared", store, span, name, columns)
-    values = ", ".join(quote(column.name) for column in (*columns, *extra))
-    row = con.execute(f"SELECT count(*), coalesce(sum(hash({values})::HUGEINT), 0) FROM compared").fetchone()
+    values = content_hash({column.name: column.type for column in (*columns, *extra)})
+    row = con.execute(f"SELECT count(*), coalesce(sum(({values})::HUGEINT), 0) FROM compared").fetchone()
     if row is None:
         raise LakeError("a count gave no row", where=name)
     return int(row[0]), int(row[1])

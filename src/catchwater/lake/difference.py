@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     import duckdb
 
 
+MOST_KEYS = 2_000_000  # that are held at once where all are looked at
+
+
 @dataclass(frozen=True)
 class Counts:
     added: int = 0
@@ -50,18 +53,22 @@ def check_key(con: "duckdb.DuckDBPyConnection", relation: str, key: Sequence[str
     names = ", ".join(quote(name) for name in key)
     missing = " OR ".join(f"{quote(name)} IS NULL" for name in key)
     label = f"({', '.join(key)})" if len(key) > 1 else key[0]
-    nulls = _count(con, f"SELECT count(*) FROM {quote(relation)} WHERE {missing}")
+    rows, nulls = _row(con, f"SELECT count(*), count(*) FILTER ({missing}) FROM {quote(relation)}")
     if nulls:
         raise ModelFailed(
             f"the key {label} is NULL in {nulls} {'row' if nulls == 1 else 'rows'}",
             where=relation,
             next_step="choose a key that is always there, or leave those rows out in the SELECT",
         )
-    twice = con.execute(
-        f"SELECT {names}, count(*) AS n FROM {quote(relation)} GROUP BY {names} HAVING count(*) > 1 "
-        f"ORDER BY ALL LIMIT 1"
-    ).fetchone()
-    if twice:
+    parts = rows // MOST_KEYS + 1
+    for part in range(parts):
+        among = f"WHERE hash({names}) % {parts} = {part}" if parts > 1 else ""
+        twice = con.execute(
+            f"SELECT {names}, count(*) AS n FROM {quote(relation)} {among} GROUP BY {names} HAVING count(*) > 1 "
+            f"ORDER BY ALL LIMIT 1"
+        ).fetchone()
+        if twice is None:
+            continue
         value = ", ".join(repr(part) if isinstance(part, str) else str(part) for part in twice[:-1])[:200]
         raise ModelFailed(
             f"the key {label} isn't unique: {value} stands {twice[-1]} times",

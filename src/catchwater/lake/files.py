@@ -38,6 +38,14 @@ def paths(store: Store, manifests: Sequence[Manifest], table: str) -> list[Path]
     return [piece.path for piece in batch_pieces(store, originals(manifests), table)]
 
 
+def proven(store: Store, manifests: Sequence[Manifest], table: str) -> list[tuple[Path, int]]:
+    """Local paths of a table's files in these batches, in order, and the rows of each; every byte is compared with what
+    was committed, for whoever takes the bytes on without a look at what they mean. Raises Corrupt."""
+    wanted = [(_where(manifest, file), file) for manifest, _, file in _wanted(manifests, table)]
+    found = _each(lambda item: _check(store, *item, whole=True), wanted)
+    return [(path, file.rows) for path, (_, file) in zip(found, wanted, strict=True)]
+
+
 def locate(store: Store, manifests: Sequence[Manifest], table: str, remote: bool) -> list[tuple[str, int, TableBatch]]:
     """Where a table's files are, in order, with the number of each one's first row and its shape: local paths, or URLs
     for an engine on other machines (`store.url`; only the sizes are compared then). These are the files of the batches,

@@ -4,20 +4,17 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from functools import cache, cached_property, lru_cache
-from typing import TYPE_CHECKING, Any
+from functools import cached_property, lru_cache
+from typing import Any
 
 from catchwater.errors import Corrupt, LakeError
-from catchwater.project.names import SYSTEM_COLUMNS
+from catchwater.project import plain
+from catchwater.project.names import FILE_COLUMNS, SYSTEM_COLUMNS
 from catchwater.project.tables import Column
-
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
 
 FORMAT = 1
 SEAL = "~sha256"  # sorts after the names of all fields
 MAX_ROWS = 1 << 24
-_SHADOWING = ("file_row_number", "file_index")  # DuckDB's own names for where in which file a row stands
 
 
 @dataclass(frozen=True, order=True)
@@ -185,7 +182,7 @@ def parse(data: bytes, log: str, seq: int) -> Manifest:
             raise ValueError(f"written in another format than {FORMAT}")
         if tree["previous"]:
             tree["previous"]["log"] = tree["log"]
-        manifest = _adapter().validate_python(tree)
+        manifest = plain.read(Manifest, tree)
         if (manifest.to_bytes() if sealed else manifest._text()) != data:
             raise ValueError("its bytes aren't those of a manifest")
         if (manifest.log, manifest.seq) != (log, seq):
@@ -200,13 +197,6 @@ def parse(data: bytes, log: str, seq: int) -> Manifest:
             next_step="restore this query_log.json from a copy of the lake; nothing after it is read meanwhile",
         ) from error
     return manifest
-
-
-@cache
-def _adapter() -> "TypeAdapter[Manifest]":
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(Manifest)
 
 
 def check(manifest: Manifest) -> None:
@@ -236,7 +226,7 @@ def check_columns(where: str, columns: Sequence[Column], reserved: Sequence[str]
     seen: dict[str, str] = {}
     for column in columns:
         folded = column.name.lower()
-        if folded in (*reserved, *_SHADOWING, *seen):
+        if folded in (*reserved, *FILE_COLUMNS, *seen):
             why = f"is the same name as {seen[folded]}" if folded in seen else "is a name of Catchwater's own"
             raise LakeError(
                 f"column {column.name} {why}", where=where, next_step="rename it, or read it through a view"

@@ -1,29 +1,48 @@
-"""What stands in Parquet files for DuckDB's types that Parquet can't hold; readers cast back, nothing is read here."""
+"""How Parquet files are written, and what stands in them for types that Parquet can't hold; nothing is read here."""
 
 import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from catchwater.project.names import quote
 from catchwater.project.tables import Column
+
+if TYPE_CHECKING:
+    import duckdb
 
 # As they come, Parquet would round HUGEINT to DOUBLE, cut microseconds off an INTERVAL and refuse a negative one, and
 # move a TIME WITH TIME ZONE to UTC. DECIMAL is what other readers of the lake take for a sum of integers.
 _INSTEAD = {
     "HUGEINT": "DECIMAL(38,0)", "UHUGEINT": "VARCHAR", "INTERVAL": "VARCHAR", "TIME WITH TIME ZONE": "VARCHAR",
 }  # fmt: skip
-OPTIONS = "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"  # 3 % larger than level 3, 6 % less work
-# Where rows are in no order, groups end by bytes too: 122,880 wide rows wouldn't find room in little memory.
-UNORDERED = OPTIONS.replace(")", ", ROW_GROUP_SIZE_BYTES '16MB')")
-FEW_COLUMNS = 32
+# Level 1 is 3 % larger than level 3, and 6 % less work.
+_ALWAYS = ("FORMAT parquet", "COMPRESSION zstd", "COMPRESSION_LEVEL 1")
+# For rows in no order: 122,880 wide rows in a group wouldn't find room in little memory.
+BY_BYTES = "ROW_GROUP_SIZE_BYTES '16MB'"
+_FEW_COLUMNS = 32
+_FLOATING = re.compile(r"\b(?:FLOAT|DOUBLE|REAL)\b")
 _WORDS = re.compile(
     r"\"(?:[^\"]|\"\")*\"|'(?:[^']|'')*'|"  # a field's name, an ENUM's value
     r"\b(?P<type>UHUGEINT|HUGEINT|INTERVAL|TIME WITH TIME ZONE)\b(?=\s*(?:[\[\],)]|$))"
 )
 
 
-def for_columns(options: str, columns: int) -> str:
-    """The same for a table of so many columns. A dictionary of over 5,000 values saves no bytes and costs 9 % of the
-    work; but DuckDB makes room for all of it in each column at once, so it sizes those of wide tables by itself."""
-    return options.replace(")", ", DICTIONARY_SIZE_LIMIT 5000)") if columns <= FEW_COLUMNS else options
+def options(kinds: Sequence[str], *more: str) -> str:
+    """What follows COPY … TO file, for columns of these DuckDB types.
+
+    DuckDB's dictionaries take 0.0 and -0.0 for one value, so a file with such columns has none. Elsewhere one of over
+    5,000 values saves no bytes and costs 9 % of the work; room for all of them is made in each column at once, so those
+    of wide tables are DuckDB's to size."""
+    if any(_FLOATING.search(kind) for kind in kinds):
+        more = (*more, "DICTIONARY_SIZE_LIMIT 0")
+    elif len(kinds) <= _FEW_COLUMNS:
+        more = (*more, "DICTIONARY_SIZE_LIMIT 5000")
+    return f"({', '.join((*_ALWAYS, *more))})"
+
+
+def options_of(con: "duckdb.DuckDBPyConnection", select: str, *more: str) -> str:
+    """The same for the columns that a SELECT gives."""
+    return options([row[1] for row in con.execute(f"DESCRIBE {select}").fetchall()], *more)
 
 
 def file_type(kind: str) -> str:

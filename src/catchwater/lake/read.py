@@ -148,7 +148,8 @@ def state_rows(
     ]
     if before:
         moved = keys(later, _only(key or KEYLESS_KEY, visible))
-        parts.append(f"SELECT * FROM (SELECT b.* FROM ({kept}) AS b ANTI JOIN ({moved}) AS m USING ({by})) {among}")
+        some = f"SELECT * FROM ({kept}) {among}" if among else kept
+        parts.append(f"SELECT b.* FROM ({some}) AS b ANTI JOIN ({moved}) AS m USING ({by})")
     return " UNION ALL ".join(f"({part})" for part in parts) if len(parts) > 1 else parts[0]
 
 

@@ -9,6 +9,7 @@ from uuid import uuid4
 from catchwater.lake.files import Piece, batch_pieces, rolled_pieces
 from catchwater.lake.log import Log
 from catchwater.lake.manifest import File, Rolled, TableBatch
+from catchwater.lake.parquet import options_of
 from catchwater.lake.read import loaded
 from catchwater.lake.span import Span, rolled
 from catchwater.lake.versions import KEYLESS_COLUMNS, KEYLESS_KEY, casts, groups, own_number, revisions, scan, union
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 LARGE = 1 << 23  # files of so many rows are never written again for being small
 _GROUP = 122_880  # 120 of these, and what threads write beyond them, are fewer than 2^24 rows
-_FILES = f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_GROUP}, ROW_GROUPS_PER_FILE 120, RETURN_STATS true)"
+_FILES = (f"ROW_GROUP_SIZE {_GROUP}", "ROW_GROUPS_PER_FILE 120", "RETURN_STATS true")
 
 Shape = tuple[object, ...]
 Files = dict[Shape, tuple[File, ...]]
@@ -216,7 +217,8 @@ class Rolling:
 
     def _files(self, sql: str, *, empty: bool = False) -> list[File]:
         place = self.folder / uuid4().hex
-        written = self.con.execute(f"COPY ({sql}) TO {literal(str(place))} {_FILES}").fetchall()
+        how = options_of(self.con, sql, *_FILES)
+        written = self.con.execute(f"COPY ({sql}) TO {literal(str(place))} {how}").fetchall()
         files = []
         for path, rows, *_ in sorted(written):
             if rows or empty:

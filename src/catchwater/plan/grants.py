@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from catchwater.plan.plan import Grant, Model, Step
-from catchwater.project.schema import Project, Source, listens
+from catchwater.project.loaded import listens
+from catchwater.project.schema import Project, Source
 from catchwater.project.tables import TableSchema
 from catchwater.project.variables import references
 

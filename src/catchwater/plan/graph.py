@@ -7,7 +7,8 @@ from catchwater.plan.grants import derive
 from catchwater.plan.placing import placed
 from catchwater.plan.plan import AlertRule, Model, Plan, SourcePlan, Step, Trigger
 from catchwater.project import names
-from catchwater.project.schema import Project, Source, StepOptions, listens
+from catchwater.project.loaded import listens
+from catchwater.project.schema import Project, Source, StepOptions
 from catchwater.project.tables import TableSchema
 
 DEFAULT_EVERY = {"postgres": "15 minutes", "http_files": "1 hour", "github": "1 hour"}

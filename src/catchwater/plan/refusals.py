@@ -6,8 +6,8 @@ from catchwater.errors import Problem, ProjectError
 from catchwater.plan.freshness import period, spoken, worst
 from catchwater.plan.network import missing
 from catchwater.plan.plan import Plan, Step
+from catchwater.project.loaded import Loaded
 from catchwater.project.names import seconds, secret_id
-from catchwater.project.schema import Loaded
 
 COMPUTES = {"aws": ("lambda", "glue"), "google": ("function", "service", "dataflow")}
 ENGINES = {

@@ -11,7 +11,7 @@ from catchwater.project.incremental import Candidate, Obstacle, obstacle, offset
 from catchwater.project.joins import joins, renamed, sides
 from catchwater.project.lineage import Lineage, lineage
 from catchwater.project.models import Macros, ModelFile
-from catchwater.project.names import SYSTEM_COLUMNS
+from catchwater.project.names import FILE_COLUMNS, SYSTEM_COLUMNS
 from catchwater.project.resolve import Input, Resolved
 from catchwater.project.shape import driving_table, joins_of, row_per_row
 from catchwater.project.tables import Column, Join
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sqlglot import exp
 
 Describe = Callable[[str, Mapping[str, Sequence[Column]], str], tuple[Column, ...]]
-_TAKEN = frozenset({*SYSTEM_COLUMNS, *VALIDITY, "file_row_number", "file_index"})
+_TAKEN = frozenset({*SYSTEM_COLUMNS, *FILE_COLUMNS, *VALIDITY})
 
 
 @dataclass

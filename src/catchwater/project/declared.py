@@ -7,7 +7,7 @@ from typing import Any
 
 from catchwater.errors import Problem, ProjectError
 from catchwater.project.document import Value, parse
-from catchwater.project.names import SYSTEM_COLUMNS
+from catchwater.project.names import FILE_COLUMNS, SYSTEM_COLUMNS
 from catchwater.project.tables import Column, TableSchema
 
 MAX_BYTES = 1 << 20
@@ -203,7 +203,7 @@ def _names(reading: _Reading, columns: list[Column], *, numbered: bool) -> None:
         trail, folded = ("properties", column.name), column.name.lower()
         if not column.name or "\0" in column.name:
             reading.refuse(trail, "a column needs a name")
-        elif folded in SYSTEM_COLUMNS:
+        elif folded in (*SYSTEM_COLUMNS, *FILE_COLUMNS):
             reading.refuse(trail, f"`{column.name}` is a name that Catchwater uses itself", "rename the property")
         elif folded in seen:
             message = f"`{column.name}` and `{seen[folded]}` differ in upper and lower case only"

@@ -8,7 +8,7 @@ from typing import Any
 from catchwater.errors import Problem, ProjectError
 from catchwater.project.declared import TIME
 from catchwater.project.document import Value, read
-from catchwater.project.names import SYSTEM_COLUMNS
+from catchwater.project.names import FILE_COLUMNS, SYSTEM_COLUMNS
 from catchwater.project.tables import Column, TableSchema
 
 TYPES = {
@@ -155,7 +155,7 @@ def _column(reading: _Reading, item: Value, formats: dict[str, str]) -> Column |
     if name is None or not isinstance(name.data, str) or not name.data.strip() or "\0" in name.data:
         reading.refuse(name or item, "a column needs a name", "{name: id, type: string}")
         return None
-    if name.data.lower() in SYSTEM_COLUMNS:
+    if name.data.lower() in (*SYSTEM_COLUMNS, *FILE_COLUMNS):
         reading.refuse(name, f"`{name.data}` is a name that Catchwater uses itself")
     kind = _type(said.data if said else "string")
     if kind is None:

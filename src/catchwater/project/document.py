@@ -159,7 +159,9 @@ def read(path: Path, name: str) -> tuple[Value | None, list[Problem]]:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        return None, [Problem(name, 0, 0, "there is no such file", "`catchwater init` writes one")]
+        return None, [
+            Problem(name, 0, 0, f"there is no such file in {path.parent.absolute()}", "`catchwater init` writes one")
+        ]
     except OSError as error:
         return None, [Problem(name, 0, 0, f"can't be read: {error.strerror}")]
     if len(data) > MAX_BYTES:

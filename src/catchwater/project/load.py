@@ -6,7 +6,8 @@ from pathlib import Path
 from catchwater.errors import Problem, ProjectError, UseError
 from catchwater.project import confidential, dangling, document, overlay, words
 from catchwater.project.document import Entry, Spot, Value
-from catchwater.project.schema import Loaded, Project
+from catchwater.project.loaded import Loaded
+from catchwater.project.schema import Project
 from catchwater.project.variables import read as read_variables
 
 FILE = "catchwater.yml"

@@ -63,12 +63,19 @@ def read_models(folder: Path, variables: Mapping[str, str]) -> tuple[tuple[Model
     root = folder / "models"
     macros = Macros()
     found: list[ModelFile] = []
+    if root.exists() and not root.is_dir():
+        problems.append(
+            Problem("models", 0, 0, "it isn't a folder", "make a folder of it, with a file NAME.sql per model")
+        )
     for path in sorted(root.rglob("*.sql")) if root.is_dir() else []:
         file = path.relative_to(folder).as_posix()
         try:
             text = path.read_bytes().decode("utf-8")
-        except (UnicodeDecodeError, OSError) as error:
+        except UnicodeDecodeError as error:
             problems.append(Problem(file, 0, 0, f"can't be read as UTF-8 text: {error}"))
+            continue
+        except OSError as error:
+            problems.append(Problem(file, 0, 0, f"can't be read: {error.strerror}"))
             continue
         if path.name == MACROS:
             macros = _macros(file, text, variables, problems)

@@ -4,6 +4,7 @@ import re
 import unicodedata
 
 SYSTEM_COLUMNS = ("_seq", "_id", "_op", "_at", "_version", "_exact", "_removed", "_occurrence")
+FILE_COLUMNS = ("file_row_number", "file_index")  # DuckDB's own, by which readers number the rows of a file
 _PLAIN = re.compile(r"^[a-z_][a-z0-9_]*$")
 _UNITS = {
     "second": 1, "seconds": 1, "s": 1, "ms": 0.001, "minute": 60, "minutes": 60, "m": 60, "min": 60,

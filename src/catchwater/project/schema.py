@@ -1,9 +1,8 @@
 """Every thing that `catchwater.yml` may declare, with its default; unknown keys are refused here."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from catchwater.project.captures import Capture
 from catchwater.project.kinds import STRICT, Account, Duration, Flag, Hidden, Schedule, Tables, Whole, Word
@@ -65,11 +64,6 @@ class GithubSource(Declared):
 
 
 Source = Annotated[PostgresSource | TopicSource | HttpFilesSource | GithubSource, Field(discriminator="kind")]
-
-
-def listens(source: PostgresSource | TopicSource | HttpFilesSource | GithubSource) -> bool:
-    """Whether rows come to the source by themselves, as messages or deliveries, and are taken from a queue."""
-    return source.kind == "topic" or (source.kind == "github" and source.origin == "webhook")
 
 
 class Lake(Declared):
@@ -214,15 +208,3 @@ class Project(Declared):
     @property
     def in_cloud(self) -> bool:
         return self.aws is not None or self.google is not None
-
-
-class Loaded(Declared):
-    """A project read from `folder`; `variables` resolve `${NAME}` and are never written anywhere."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
-
-    folder: Path
-    environment: str
-    project: Project
-    variables: dict[str, str] = Field(repr=False)
-    lines: dict[tuple[str | int, ...], tuple[str, int, int]] = Field(repr=False)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from catchwater.errors import Problem, ProjectError, SecretMissing
 
 if TYPE_CHECKING:
-    from catchwater.project.schema import Loaded
+    from catchwater.project.loaded import Loaded
 
 DOTENV = ".env"
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
@@ -136,23 +136,28 @@ def resolver(loaded: "Loaded", secrets: Callable[[str], str] | None = None) -> C
     """`resolve` for the texts of one project: SecretMissing then names the file and line of the text."""
 
     def resolved(text: str) -> str:
-        return resolve(text, loaded.variables, secrets, _where(loaded, text) if "${" in text else "")
+        try:
+            return resolve(text, loaded.variables, secrets)
+        except SecretMissing as error:
+            where = error.where or _where(loaded, text)
+            raise SecretMissing(error.message, where=where, next_step=error.next_step) from error
 
     return resolved
 
 
 def _where(loaded: "Loaded", text: str) -> str:
     declared = loaded.project.model_dump(by_alias=True, exclude_unset=True)
-    for trail, value in _texts(declared):
+    for trail, value in texts(declared):
         if value == text and trail in loaded.lines:
             file, line, _ = loaded.lines[trail]
             return f"{file}:{line}"
     return ""
 
 
-def _texts(data: Any, trail: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:
+def texts(data: Any, trail: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Every text in plain data, with the keys that lead to it."""
     if isinstance(data, str):
         yield trail, data
     elif isinstance(data, dict | list | tuple):
         for key, value in data.items() if isinstance(data, dict) else enumerate(data):
-            yield from _texts(value, (*trail, key))
+            yield from texts(value, (*trail, key))

@@ -8,7 +8,7 @@ from catchwater.errors import UseError
 from catchwater.lake.log import Log
 from catchwater.plan.plan import Plan
 from catchwater.ports import Rewinding
-from catchwater.stages.again import Back, rewind
+from catchwater.stages.again import Back, rewind, rewound
 from catchwater.wiring import SystemClock, Wiring
 
 
@@ -28,14 +28,17 @@ def wanted(plan: Plan, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
     if not names:
         return known
     found: dict[str, list[str]] = {}
+    wrong: dict[str, str] = {}
     for name in names:
-        source, _, table = name.partition(".")
+        source, dot, table = name.partition(".")
         if source not in known:
-            raise UseError(f"there is no source {source}", next_step=f"use one of: {', '.join(known)}")
-        if table and table not in known[source]:
-            there = ", ".join(known[source])
-            raise UseError(f"{source} has no table {table}", next_step=f"use one of: {there}")
-        found.setdefault(source, []).extend([table] if table else known[source])
+            wrong[f"there is no source {source or name}"] = f"use one of: {', '.join(known)}"
+        elif dot and table not in known[source]:
+            wrong[f"{source} has no table {table or name}"] = f"of {source}: {', '.join(known[source])}"
+        else:
+            found.setdefault(source, []).extend([table] if table else known[source])
+    if wrong:
+        raise UseError("; ".join(wrong), next_step="; ".join(dict.fromkeys(wrong.values())))
     return {source: tuple(dict.fromkeys(tables)) for source, tables in found.items()}
 
 
@@ -51,13 +54,14 @@ def again(plan: Plan, wiring: Wiring, names: Sequence[str], since: datetime | No
             f"{', '.join(unable)} can't be read again: {_why(plan, unable[0])}",
             next_step="catchwater replay, for messages that were set aside; publish others again",
         )
-    done = []
-    for name, source in sources.items():
-        if isinstance(source, Rewinding):
-            log = Log(wiring.store("ingestion"), f"ingestion/{name}")
-            made = rewind(log, source, Back(chosen[name], since), SystemClock())
-            done.append(Rewound(name, chosen[name], made.seq))
-    return done
+    able = {name: source for name, source in sources.items() if isinstance(source, Rewinding)}
+    logs = {name: Log(wiring.store("ingestion"), f"ingestion/{name}") for name in able}
+    for name, source in able.items():
+        rewound(logs[name], source, Back(chosen[name], since))  # what is refused is refused before anything is led back
+    return [
+        Rewound(name, chosen[name], rewind(logs[name], source, Back(chosen[name], since), SystemClock()).seq)
+        for name, source in able.items()
+    ]
 
 
 def _why(plan: Plan, name: str) -> str:

@@ -5,12 +5,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from catchwater.lake.difference import check_key
+from catchwater.lake.hashed import content_hash
+from catchwater.lake.hashed import differing as groups_differing
 from catchwater.project.names import literal, quote
 
 if TYPE_CHECKING:
     import duckdb
 
 KINDS = ("added", "removed", "changed")
+_PAIR = ("#old", "#new")  # the rows among which something differs
 _DIFFERS, _KIND, _FLAGS = "#differs", "_removed", "_occurrence"  # the last two are names that no column of a model has
 
 
@@ -52,10 +55,17 @@ def differing(
 
     NULL and NaN equal themselves. Raises ModelFailed when a key is NULL or stands twice."""
     rows = _number(con, f"SELECT count(*) FROM {quote(pair[1])}")
+    for relation in pair if key else ():
+        check_key(con, relation, key)
+    row = content_hash(columns)
+    among = groups_differing(con, [quote(name) for name in pair], f"hash({_list(key)})" if key else row, row)
+    if among is None:
+        return Differing(rows)
+    for name, relation in zip(_PAIR, pair, strict=True):
+        con.execute(f"CREATE OR REPLACE TEMP VIEW {quote(name)} AS FROM {quote(relation)}{among}")
+    pair = _PAIR
     if not key:
         return _multisets(con, pair, list(columns), rows, examples)
-    for relation in pair:
-        check_key(con, relation, key)
     _create_differs(con, pair, list(columns), key)
     rest = [name for name in columns if name not in key]
     sums = ", ".join(f"count(*) FILTER ({_FLAGS}[{number}])" for number in range(1, len(rest) + 1))
@@ -95,7 +105,7 @@ def _examples(
     if not most:
         return ()
     rest = [name for name in columns if name not in key]
-    by = ", ".join(quote(name) for name in key)
+    by = _list(key)
     each = f"row_number() OVER (PARTITION BY {_KIND} ORDER BY {by})"
     some = f"(FROM {quote(_DIFFERS)} QUALIFY {each} <= {most})"
     label = ", ".join(f"{literal(name + ' = ')} || d.{quote(name)}::VARCHAR" for name in key)
@@ -124,7 +134,7 @@ def _examples(
 def _multisets(
     con: "duckdb.DuckDBPyConnection", pair: tuple[str, str], columns: Sequence[str], rows: int, most: int
 ) -> Differing:
-    fields = ", ".join(quote(name) for name in columns)
+    fields = _list(columns)
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE {quote(_DIFFERS)} AS SELECT {fields}, sum({_KIND})::BIGINT AS {_KIND} FROM "
         f"(SELECT {fields}, 1 AS {_KIND} FROM {quote(pair[1])} UNION ALL "
@@ -140,6 +150,10 @@ def _multisets(
     ).fetchall()
     con.execute(f"DROP TABLE {quote(_DIFFERS)}")
     return Differing(rows, added, removed, examples=tuple(Example(kind, text) for kind, text in shown))
+
+
+def _list(columns: Sequence[str]) -> str:
+    return ", ".join(quote(name) for name in columns)
 
 
 def _number(con: "duckdb.DuckDBPyConnection", sql: str) -> int:

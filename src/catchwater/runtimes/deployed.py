@@ -19,7 +19,8 @@ from typing import Any
 from catchwater.errors import AlreadyExists, CatchwaterError, NotFound, UseError
 from catchwater.plan.plan import Plan, Step, from_bytes
 from catchwater.ports import Measured, Metrics, Store
-from catchwater.project.schema import Loaded, Project
+from catchwater.project.loaded import Loaded
+from catchwater.project.schema import Project
 from catchwater.project.variables import resolver
 from catchwater.runtimes.records import utc
 from catchwater.runtimes.report import RunReport, as_dict, failed, state_of

@@ -1,24 +1,25 @@
 """A model's old SELECT against its new one, over the same logs to the same offsets; nothing is committed here."""
 
-import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from catchwater.errors import ModelFailed, UseError
+from catchwater.errors import ModelFailed, ProjectError, UseError
 from catchwater.lake.log import Log
 from catchwater.lake.manifest import Ref
 from catchwater.plan.explain import readers
 from catchwater.plan.models import load_models
 from catchwater.plan.plan import Model, Plan
+from catchwater.project.known import model_files
 from catchwater.project.names import quote
 from catchwater.project.tables import Column
 from catchwater.runtimes import commits
 from catchwater.runtimes.compared import Differing, differing
 from catchwater.runtimes.measured import Total, totals
 from catchwater.runtimes.opened import complete
+from catchwater.stages.compute import in_memory
 from catchwater.stages.inputs import held_columns, latest
 from catchwater.stages.whole import create_whole
 from catchwater.wiring import Wiring
@@ -70,13 +71,16 @@ class ModelDiff:
 
 
 def diff(plan: Plan, wiring: Wiring, name: str, against: Against, examples: int = 5) -> ModelDiff:
-    """The model as the folder has it now against the old one. Raises UseError for a model that neither has,
-    ProjectError when either can't be read, ModelFailed when either can't be computed."""
+    """The model (by its name, or its file under the folder) as it is now against the old one.
+
+    Raises UseError for a model that neither has, ProjectError when either can't be read, ModelFailed when either can't
+    be computed."""
     folder = wiring.loaded.folder
     with tempfile.TemporaryDirectory(prefix="catchwater-diff-") as made:
         said = _unpack(folder, name, against, Path(made))
-        old = _models(plan, wiring, Path(made))
-    new = _models(plan, wiring, folder)
+        new = _models(plan, wiring, folder)
+        old = _old_models(plan, wiring, Path(made), said)
+    name = next((model.name for model in (*new, *old) if model.file == name), name)
     known = {model.name for model in (*old, *new)}
     if name not in known:
         raise UseError(f"there is no model {name}", next_step=f"use one of: {', '.join(sorted(known))}")
@@ -90,18 +94,18 @@ def between(wiring: Wiring, old: Plan, new: Plan, name: str, told: tuple[str, in
     said, examples = told
     pair = _model(old, name), _model(new, name)
     offsets = _offsets(new, wiring)
-    con = wiring.engine().connect(roomy=True)
-    try:
+    columns = _columns(new, pair)
+
+    def compare(con: "duckdb.DuckDBPyConnection") -> tuple[tuple[TableDiff, ...], tuple[str, ...], tuple[Total, ...]]:
         _create(con, wiring, (old, pair[0], OLD), offsets)
         _create(con, wiring, (new, pair[1], NEW), offsets)
-        columns = _columns(new, pair)
-        tables, notes = _tables(con, pair, examples)
-        measures = totals(con, pair, (OLD, NEW))
+        return (*_tables(con, pair, examples), totals(con, pair, (OLD, NEW)))
+
+    try:
+        tables, notes, measures = in_memory(wiring.engine(), compare)
     except duckdb.Error as error:
         said = str(error).strip().split("\n\n")[0]
         raise ModelFailed(said[:2000], where=name, next_step="catchwater check") from error
-    finally:
-        con.close()
     seqs = {log: ref.seq for log, ref in offsets.items()}
     return ModelDiff(name, said, seqs, columns, tables, measures, notes)
 
@@ -114,11 +118,20 @@ def _unpack(folder: Path, name: str, against: Against, into: Path) -> str:
         return short if short.startswith(against.commit) else f"{against.commit} ({short})"
     if not against.file.is_file():
         raise UseError(f"there is no file {against.file}", next_step="--against-file OLD.sql")
-    shutil.copytree(folder / "models", into / "models", dirs_exist_ok=True)
-    for path in (into / "models").rglob(f"{name}.sql"):
-        path.unlink()
-    (into / "models" / f"{name}.sql").write_bytes(against.file.read_bytes())
+    place = name if name.endswith(".sql") else f"models/{name}.sql"
+    files = {path: text for path, text in model_files(folder) if path != place and not path.endswith(f"/{name}.sql")}
+    for path, text in (files | {place: against.file.read_bytes()}).items():
+        (into / path).parent.mkdir(parents=True, exist_ok=True)
+        (into / path).write_bytes(text)
     return str(against.file)
+
+
+def _old_models(plan: Plan, wiring: Wiring, folder: Path, said: str) -> tuple[Model, ...]:
+    """Raises ProjectError that tells the old files from those of now."""
+    try:
+        return _models(plan, wiring, folder)
+    except ProjectError as error:
+        raise ProjectError([replace(one, file=f"{said}: {one.file}") for one in error.problems]) from error
 
 
 def _models(plan: Plan, wiring: Wiring, folder: Path) -> tuple[Model, ...]:

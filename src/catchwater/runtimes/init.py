@@ -12,7 +12,8 @@ from catchwater.errors import SourceRefused, UseError
 from catchwater.ports import Survey, Surveyed
 from catchwater.project import names, variables
 from catchwater.project.load import FILE
-from catchwater.project.schema import Loaded, Project
+from catchwater.project.loaded import Loaded
+from catchwater.project.schema import Project
 from catchwater.project.tables import Reference, TableSchema
 from catchwater.wiring import Wiring
 

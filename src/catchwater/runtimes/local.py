@@ -11,19 +11,32 @@ from dataclasses import asdict, replace
 
 from catchwater.errors import AlreadyExists, CatchwaterError, SourceRefused
 from catchwater.plan.plan import Plan, Step
+from catchwater.ports import Ports
 from catchwater.runtimes import planning
 from catchwater.runtimes.alerts import Alerts
 from catchwater.runtimes.records import Records, utc
 from catchwater.runtimes.report import RunReport, as_dict, failed, merge, state_of
 from catchwater.stages.ingest import ingest
-from catchwater.stages.load import load
 from catchwater.stages.outcome import Failure, Outcome
-from catchwater.stages.process import process
 from catchwater.wiring import Wiring
 
-STAGES = {"ingest": ingest, "process": process, "load": load}
 PASSES = 10
 logger = logging.getLogger("catchwater")
+
+
+def _process(ports: Ports, plan: Plan, step: Step, run: str) -> Outcome:
+    from catchwater.stages.process import process  # loaded while a source is read (runtimes/warm.py)
+
+    return process(ports, plan, step, run)
+
+
+def _load(ports: Ports, plan: Plan, step: Step, run: str) -> Outcome:
+    from catchwater.stages.load import load
+
+    return load(ports, plan, step, run)
+
+
+STAGES = {"ingest": ingest, "process": _process, "load": _load}
 
 
 class Progress:
@@ -39,8 +52,15 @@ class Progress:
 class Runtime:
     """Executes the steps of a project's plan in this process, one at a time."""
 
-    def __init__(self, wiring: Wiring, progress: Progress | None = None, serves: bool = False) -> None:
-        """`serves`: nothing is run, so the plan is the one last applied, and none is applied."""
+    def __init__(
+        self,
+        wiring: Wiring,
+        progress: Progress | None = None,
+        serves: bool = False,
+        described: planning.Described | None = None,
+    ) -> None:
+        """`serves`: nothing is run, so the plan is the one last applied, and none is applied. `described`: what the
+        sources were asked right before."""
         self.wiring = wiring
         self.records = Records(wiring.state)
         self._progress = progress or Progress()
@@ -55,12 +75,15 @@ class Runtime:
         elif serves:
             self._take(planning.plan_project(wiring).plan)
         else:
-            self.replan()
+            self.replan(described)
 
-    def replan(self) -> None:
+    def replan(self, described: planning.Described | None = None) -> None:
         """Plan again and apply; raises what is wrong, and then the plan stays what it was."""
-        planned = planning.plan_project(self.wiring)
-        self.changed = planning.apply(planned.plan, self.wiring.state, planned.inputs) or self.changed
+        planned = planning.plan_project(self.wiring, described=described)
+        if not planned.applied:
+            made_of, state = (planned.inputs, self.wiring.loaded.digest), self.wiring.state
+            self.changed = planning.apply(planned.plan, state, *made_of) or self.changed
+        planning.remember(self.wiring)
         self._take(planned.plan)
 
     def _take(self, plan: Plan) -> None:

@@ -19,7 +19,7 @@ def open_applied(folder: Path, environment: str, environ: Mapping[str, str] | No
 
     The lake of an environment in a cloud is where CATCHWATER_INGESTION and CATCHWATER_PROCESSED say (as its functions
     are told), else at `lake.url`. Raises UseError when there is no plan, or when the lake's place isn't known."""
-    wiring = planning.open_project(folder, environment)
+    wiring = planning.open_project(folder, environment, again=True)
     if not wiring.loaded.project.in_cloud:
         plan = planning.applied_plan(wiring.state)
         if plan is None:

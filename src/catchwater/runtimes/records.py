@@ -60,13 +60,9 @@ class Records:
                     db.execute(statement)
                 if "process" not in {row["name"] for row in db.execute("PRAGMA table_info(runs)")}:
                     db.execute("ALTER TABLE runs ADD COLUMN process TEXT")
-        except sqlite3.DatabaseError as error:
+        except CatchwaterError:
             self.close()
-            raise CatchwaterError(
-                f"the records of runs can't be used: {error}",
-                where=str(self._path),
-                next_step="see that the disk has room; a damaged file may be moved away, it holds history alone",
-            ) from error
+            raise
 
     def _db(self) -> sqlite3.Connection:
         if not hasattr(self._local, "db"):
@@ -85,15 +81,31 @@ class Records:
 
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
+        """Raises CatchwaterError where the file can't be written: a disk may be full at any moment."""
+        try:
+            with self._transaction() as db:
+                yield db
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorname == "SQLITE_ERROR":  # the statement, not the file
+                raise
+            raise CatchwaterError(
+                f"the records of runs can't be used: {error}",
+                where=str(self._path),
+                next_step="see that the disk has room; a damaged file may be moved away, it holds history alone",
+            ) from error
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
         db = self._db()
         db.execute("BEGIN IMMEDIATE")
         try:
             yield db
+            if db.in_transaction:
+                db.execute("COMMIT")
         except BaseException:
-            db.execute("ROLLBACK")
+            if db.in_transaction:  # a full disk ends it by itself
+                db.execute("ROLLBACK")
             raise
-        if db.in_transaction:
-            db.execute("COMMIT")
 
     def begin(self, trigger: str, idempotency: str | None = None) -> tuple[int, str, bool]:
         """(number, id, new): a run with a key seen before is returned again, not begun."""

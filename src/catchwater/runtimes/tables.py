@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from catchwater.errors import Problem, ProjectError
+from catchwater.project import plain
 from catchwater.project.tables import TableSchema
 
 FOLDER = "tables"
@@ -20,14 +21,12 @@ def path_of(folder: Path, source: str) -> Path:
 
 def saved(folder: Path, source: str) -> tuple[TableSchema, ...] | None:
     """The tables of a source, or None where none were saved; raises ProjectError for a file that isn't one."""
-    from pydantic import TypeAdapter, ValidationError
-
     path = path_of(folder, source)
     try:
-        return TypeAdapter(tuple[TableSchema, ...]).validate_json(path.read_bytes())
+        return plain.tuple_of(TableSchema, json.loads(path.read_bytes()))
     except FileNotFoundError:
         return None
-    except ValidationError as error:
+    except ValueError as error:
         where = path.relative_to(folder).as_posix()
         right = "write it anew: catchwater check --save"
         raise ProjectError([Problem(where, 0, 0, "not the tables of a source", right)]) from error

@@ -17,6 +17,7 @@ from catchwater.runtimes.local import Runtime
 from catchwater.runtimes.report import RunReport
 from catchwater.runtimes.schedule import due
 from catchwater.runtimes.status import freshness
+from catchwater.runtimes.sweep import Daily
 
 TICK = 0.1
 LOOK_EVERY = 1.0
@@ -60,6 +61,7 @@ class Loop:
         self._version: int | None = None
         self._looked = 0.0
         self._checked = datetime.now(UTC)
+        self.sweeps = Daily(runtime)
 
     def stop(self) -> None:
         """Finish the step at hand, then return."""
@@ -102,6 +104,7 @@ class Loop:
         if time.monotonic() - self._looked >= LOOK_EVERY:
             self._looked = time.monotonic()
             self._release()
+            self.sweeps.look(datetime.now(UTC))
         now = datetime.now(UTC)
         if (now - self._checked).total_seconds() >= FRESHNESS_EVERY:
             self._checked = now

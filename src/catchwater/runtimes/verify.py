@@ -63,8 +63,8 @@ def verify(plan: Plan, wiring: Wiring, only: Only | None = None, tell: Tell = la
     verdict = Verdict()
     tables = [model for model in models if model.materialized != "view"]
     logs = _logs(wiring, _names(sources, models), verdict, tell)
+    _models(plan, wiring, tables, verdict, tell)  # before what reaches the sources takes its memory, too
     _sources(plan, wiring, sources, verdict, tell)
-    _models(plan, wiring, tables, verdict, tell)
     return {
         "logs": logs,
         "sources": verdict.as_dicts("source"),

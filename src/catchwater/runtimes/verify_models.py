@@ -1,6 +1,7 @@
 """Each model's log against the model computed in full from the ingestion zone at the same offsets; nothing is kept."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from catchwater.errors import CatchwaterError
 from catchwater.lake.log import Log
@@ -10,9 +11,13 @@ from catchwater.plan.plan import Model, Plan
 from catchwater.runtimes.compared import Differing, differing
 from catchwater.runtimes.findings import Finding, Verdict, rows
 from catchwater.runtimes.opened import complete
+from catchwater.stages.compute import in_memory
 from catchwater.stages.inputs import held_columns, since_reset, varies
 from catchwater.stages.whole import create_whole, offsets
 from catchwater.wiring import Wiring
+
+if TYPE_CHECKING:
+    import duckdb
 
 AREA = "model"
 HELD, WHOLE = "#verify#held", "#verify#whole"
@@ -73,16 +78,16 @@ def _and_above(plan: Plan, model: Model) -> list[Model]:
 def _compare(plan: Plan, wiring: Wiring, what: tuple[Model, Log, Manifest], upto: dict[str, Ref]) -> Differing:
     model, log, head = what
     stores = {zone: wiring.store(zone) for zone in ("ingestion", "processed")}
-    con = wiring.engine().connect(roomy=True)
-    try:
+
+    def compare(con: "duckdb.DuckDBPyConnection") -> Differing:
         create_whole(con, plan, stores, model, upto, WHOLE)
         columns = held_columns(model)
         batches = since_reset(log.span(head.seq))
         create_state(con, HELD, stores["processed"], batches, model.name, columns, model.key)
         types = {column.name: column.type for column in columns}
         return differing(con, (WHOLE, HELD), types, model.key)
-    finally:
-        con.close()
+
+    return in_memory(wiring.engine(), compare)
 
 
 def _say(model: Model, found: Differing, behind: Sequence[str], verdict: Verdict) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from catchwater.errors import CatchwaterError, ChainBroken
+from catchwater.lake.hashed import content_hash
 from catchwater.lake.log import Log
 from catchwater.lake.read import create_state
 from catchwater.plan.plan import Model, Plan
@@ -15,6 +16,7 @@ from catchwater.runtimes.findings import Finding, Verdict
 from catchwater.runtimes.findings import rows as counted
 from catchwater.runtimes.opened import complete
 from catchwater.runtimes.records import Records
+from catchwater.stages.compute import in_memory
 from catchwater.stages.inputs import held_columns, latest, since_reset
 from catchwater.wiring import Wiring
 
@@ -112,23 +114,24 @@ class _Comparison:
                 where=model.name,
                 next_step=f"restore the newer lake, or catchwater replay {model.name}",
             )
-        con = self.wiring.engine().connect(roomy=True)
-        try:
-            columns = held_columns(model)
-            batches = since_reset(log.span(marker[0]))
-            create_state(con, HELD, self.store, batches, model.name, columns, model.key)
-            self._table(con, _Table(model, model.name, f"FROM {quote(HELD)}", columns, model.key), verdict)
-            if model.history:
-                names = ", ".join(quote(column.name) for column in model.columns)
-                current = f"SELECT {names} FROM ({latest(model, HELD)})"
-                table = _Table(model, f"{model.name}_current", current, model.columns, model.entity)
+        columns = held_columns(model)
+        tables = [_Table(model, model.name, f"FROM {quote(HELD)}", columns, model.key)]
+        if model.history:
+            names = ", ".join(quote(column.name) for column in model.columns)
+            current = f"SELECT {names} FROM ({latest(model, HELD)})"
+            tables.append(_Table(model, f"{model.name}_current", current, model.columns, model.entity))
+        batches = since_reset(log.span(marker[0]))
+        for table in tables:
+
+            def compare(con: "duckdb.DuckDBPyConnection", table: _Table = table) -> None:
+                create_state(con, HELD, self.store, batches, model.name, columns, model.key)
                 self._table(con, table, verdict)
-        finally:
-            con.close()
+
+            in_memory(self.wiring.engine(), compare)
 
     def _table(self, con: "duckdb.DuckDBPyConnection", table: _Table, verdict: Verdict) -> None:
         name = table.name
-        compared, left_out = self._compared(name, table.columns) if self.rows else ((), ())
+        compared, left_out = self._compared(name, table.columns) if self.rows else ({}, ())
         pair = _Pair(con, self.reading.connection, f"({table.held})", quote(name), compared)
         here, there = pair.counts()
         numbers = {"rows": there, "lake": here}
@@ -154,11 +157,11 @@ class _Comparison:
         how = ", which says how to empty a table in a database of yours" if self.kind == "postgres" else ""
         return f"catchwater replay {model.name}{how}"
 
-    def _compared(self, name: str, columns: Sequence[Column]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def _compared(self, name: str, columns: Sequence[Column]) -> tuple[dict[str, str], tuple[str, ...]]:
         """The columns that come back from the warehouse with the type that they have in the lake, and the others."""
         described = self.reading.connection.execute(f"DESCRIBE {quote(name)}").fetchall()
         there = {str(row[0]): str(row[1]) for row in described}
-        same = tuple(column.name for column in columns if there.get(column.name) == column.type)
+        same = {column.name: column.type for column in columns if there.get(column.name) == column.type}
         return same, tuple(column.name for column in columns if column.name not in same)
 
 
@@ -172,11 +175,11 @@ class _Pair:
         there: "duckdb.DuckDBPyConnection",
         held: str,
         table: str,
-        columns: Sequence[str],
+        columns: Mapping[str, str],
     ) -> None:
         self.sides = ((here, held), (there, table))
         self.columns = columns
-        self.row = f"hash({', '.join(map(quote, columns))})" if columns else "0"
+        self.row = content_hash(columns)
 
     def counts(self) -> tuple[int, int]:
         found = [con.execute(f"SELECT count(*) AS n FROM {rows}").fetchone() for con, rows in self.sides]
@@ -206,7 +209,7 @@ class _Pair:
             wanted.append(group)
         if not wanted:
             return []
-        shown = [name for name in key if name in self.columns] or list(self.columns[:3])
+        shown = [name for name in key if name in self.columns] or list(self.columns)[:3]
         label = ", ".join(f"{literal(name + ' = ')} || coalesce({quote(name)}::VARCHAR, 'NULL')" for name in shown)
         some = ", ".join(map(str, wanted))
         sql = (

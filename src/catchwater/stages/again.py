@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from catchwater import __version__
 from catchwater.errors import LostRace, UseError
@@ -58,7 +58,8 @@ def _retried(attempt: Callable[[], _T]) -> _T:
     return attempt()
 
 
-def _rewind(log: Log, source: Rewinding, back: Back, clock: Clock) -> Manifest:
+def rewound(log: Log, source: Rewinding, back: Back) -> tuple[Manifest, dict[str, Any]]:
+    """The log's head, and the position that `rewind` would commit after it. Raises as it does."""
     head = log.head()
     if head is None:
         raise UseError("nothing was captured yet", where=log.folder, next_step="catchwater run")
@@ -69,6 +70,11 @@ def _rewind(log: Log, source: Rewinding, back: Back, clock: Clock) -> Manifest:
     position = source.rewound(back.tables, held(log, head, log.store), back.since)
     if back.replayed:
         position |= {REPLAYED: list(back.replayed)}
+    return head, position
+
+
+def _rewind(log: Log, source: Rewinding, back: Back, clock: Clock) -> Manifest:
+    head, position = rewound(log, source, back)
     return _commit(log, head, Extraction(position, {}, complete=head.complete), clock)
 
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from catchwater.lake.difference import Counts
 from catchwater.lake.manifest import MAX_ROWS, Draft, Manifest
-from catchwater.lake.parquet import OPTIONS, written
+from catchwater.lake.parquet import options_of, written
 from catchwater.plan.plan import Model
 from catchwater.project.names import literal, quote
 from catchwater.stages.checks import NEW
 from catchwater.stages.inputs import held_columns
-from catchwater.stages.work import INTO, KEYLESS, OUT, Computing, count_before, table_batch
+from catchwater.stages.work import INTO, KEYLESS, OUT, Computing, Part, count_before, table_batch
 
 if TYPE_CHECKING:
     import duckdb
@@ -25,16 +25,15 @@ def commit(at: Computing, draft: Draft, counts: Counts) -> tuple[tuple[Manifest,
     total = counts.upserts + counts.removed
     count = _count_after(at, counts)
     _create_out(con, model)
-    whole = (at.first or _written(at)) if total else None
     committed: list[Manifest] = []
-    starts = range(0, max(total, 1), MAX_ROWS)
-    for part, start in enumerate(starts):
-        last = part == len(starts) - 1
-        rows = min(MAX_ROWS, total - start)
-        file = at.log.stage(whole if rows == total else _slice(at, whole, start, rows), rows) if whole else None
+    slices = _slices(at, total)
+    for number, (part, start, rows) in enumerate(slices):
+        last = number == len(slices) - 1
+        path = part.path if rows == part.rows else _slice(at, part.path, start, rows)
+        file = at.log.stage(path, rows) if rows else None
         one = replace(
             draft,
-            part=part if len(starts) > 1 else None,
+            part=number if len(slices) > 1 else None,
             complete=last,
             tables={model.name: table_batch(model, count if last else None, (file,) if file else ())},
             quarantine=draft.quarantine if last else None,
@@ -42,6 +41,16 @@ def commit(at: Computing, draft: Draft, counts: Counts) -> tuple[tuple[Manifest,
         committed.append(at.log.commit(one, committed[-1] if committed else at.work.head))
         draft = replace(draft, position={k: v for k, v in draft.position.items() if k != "reset"})
     return tuple(committed), total
+
+
+def _slices(at: Computing, total: int) -> list[tuple[Part, int, int]]:
+    """What each batch has: a file, the first of its rows and how many; all of a file that isn't too large for one."""
+    if not total:
+        return [(Part(Path(), 0), 0, 0)]
+    parts = at.first or (Part(_written(at), total),)
+    return [
+        (part, start, min(MAX_ROWS, part.rows - start)) for part in parts for start in range(0, part.rows, MAX_ROWS)
+    ]
 
 
 def _count_after(at: Computing, counts: Counts) -> int:
@@ -64,7 +73,8 @@ def _create_out(con: "duckdb.DuckDBPyConnection", model: Model) -> None:
 
 def _written(at: Computing) -> Path:
     path = at.folder / f"{at.model.name}.parquet"
-    at.con.execute(f"COPY (FROM {quote(OUT)}) TO {literal(str(path))} {OPTIONS}")
+    select = f"FROM {quote(OUT)}"
+    at.con.execute(f"COPY ({select}) TO {literal(str(path))} {options_of(at.con, select)}")
     return path
 
 
@@ -72,8 +82,9 @@ def _slice(at: Computing, whole: Path, start: int, rows: int) -> Path:
     """Some rows of a file, from its row `start` on, in a file of their own."""
     path = at.folder / f"{at.model.name}-{start}.parquet"
     file = f"read_parquet({literal(str(whole))}, hive_partitioning = false, file_row_number = true)"
-    at.con.execute(
-        f"COPY (SELECT * EXCLUDE (file_row_number) FROM {file} WHERE file_row_number >= {start} AND "
-        f"file_row_number < {start + rows}) TO {literal(str(path))} {OPTIONS}"
+    select = (
+        f"SELECT * EXCLUDE (file_row_number) FROM {file} WHERE file_row_number >= {start} AND "
+        f"file_row_number < {start + rows}"
     )
+    at.con.execute(f"COPY ({select}) TO {literal(str(path))} {options_of(at.con, select)}")
     return path

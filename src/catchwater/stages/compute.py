@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from catchwater import __version__
 from catchwater.errors import ModelFailed
@@ -14,7 +14,7 @@ from catchwater.lake.difference import Counts, check_key, difference
 from catchwater.lake.log import Log, stamp
 from catchwater.lake.manifest import Draft
 from catchwater.plan.plan import Model
-from catchwater.ports import Distributed
+from catchwater.ports import Distributed, Engine
 from catchwater.project.names import literal, quote
 from catchwater.stages.checks import BAD, NEW, Broken, Checked, check_exact, refuse
 from catchwater.stages.commit import commit
@@ -28,6 +28,8 @@ from catchwater.stages.work import EVERYTHING, HELD, INTO, Computed, Computing, 
 if TYPE_CHECKING:
     import duckdb
 
+T = TypeVar("T")
+
 
 def compute(work: Work, log: Log, folder: Path) -> Computed:
     """Compute, check and commit one model. Raises ModelFailed, CheckFailed, LostRace and what the lake raises."""
@@ -40,20 +42,19 @@ def compute(work: Work, log: Log, folder: Path) -> Computed:
     work = replace(work, entire=_entire(work))
     anew = begins_anew(work, log)
     with _model_errors(work.model):
-        return _in_memory(work, lambda con: _compute(Computing(work, con, log, folder, draft, anew)))
+        return in_memory(work.ports.engine, lambda con: _compute(Computing(work, con, log, folder, draft, anew)))
 
 
-def _in_memory(work: Work, act: "Callable[[duckdb.DuckDBPyConnection], Computed]") -> Computed:
-    """With little memory, what is more being spilled; once more with all there is, where something can't be spilled.
-
-    Nothing is committed before all is computed, so the second attempt finds what the first one found."""
+def in_memory(engine: Engine, act: "Callable[[duckdb.DuckDBPyConnection], T]") -> T:
+    """With little memory, what is more being spilled; once more with all there is, where something can't be spilled:
+    so `act` may not commit before all is computed, and the second attempt finds what the first one found."""
     import duckdb
 
     try:
-        with closing(work.ports.engine.connect()) as con:
+        with closing(engine.connect()) as con:
             return act(con)
     except duckdb.OutOfMemoryException:
-        with closing(work.ports.engine.connect(roomy=True)) as con:
+        with closing(engine.connect(roomy=True)) as con:
             return act(con)
 
 
@@ -110,7 +111,7 @@ def _compute(at: Computing) -> Computed:
             con.execute(model.macros)
         inputs.create(model)
     _check_exact(con, work)
-    at = write_first(at) if is_first(at) else _table(at)
+    at = write_first(at, inputs) if is_first(at) else _table(at)
     create_held(at)
     checked = Checked(con, model, EVERYTHING, _targets(work, inputs))
     if at.first and checked.aside():

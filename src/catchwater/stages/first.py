@@ -1,16 +1,16 @@
-"""The first rows of a model, written straight to the file that is committed; no row is compared or left out here."""
+"""The first rows of a model, put straight into the files that are committed; no row is compared or left out here."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 from catchwater.lake.difference import Counts
-from catchwater.lake.parquet import OPTIONS, read_back, written
+from catchwater.lake.parquet import file_type, options, read_back, written
 from catchwater.project.names import literal, quote
 from catchwater.stages.checks import NEW
-from catchwater.stages.inputs import held_columns
-from catchwater.stages.work import INTO, Computing
+from catchwater.stages.inputs import Inputs, held_columns
+from catchwater.stages.plain import carried
+from catchwater.stages.work import INTO, Computing, Part
 
 
 def is_first(at: Computing) -> bool:
@@ -19,26 +19,48 @@ def is_first(at: Computing) -> bool:
     return (at.work.head is None or at.anew) and bool(at.model.key) and not leaves_out
 
 
-def write_first(at: Computing) -> Computing:
-    """`#new` as a view over a file, which is the difference too."""
-    con, path = at.con, write_new(at)
+def write_first(at: Computing, inputs: Inputs) -> Computing:
+    """`#new` as a view over files, which are the difference too."""
+    con, parts = at.con, () if at.rows else carried(inputs, at.model, at.folder)
+    if parts and _stands(at, parts):
+        _create_new(at, parts)
+    else:
+        parts = (write_new(at),)
     con.execute(f"CREATE TEMP VIEW {quote(INTO + '_upserts')} AS FROM {quote(NEW)}")
     con.execute(f"CREATE TEMP VIEW {quote(INTO + '_removed')} AS FROM {quote(NEW)} LIMIT 0")
-    return replace(at, first=path)
+    return replace(at, first=parts)
 
 
-def write_new(at: Computing) -> Path:
+def write_new(at: Computing) -> Part:
     """`#new` as a view over a file."""
-    model, con = at.model, at.con
-    path = at.folder / f"{model.name}-new.parquet"
-    columns = held_columns(model)
-    items = ", ".join(written(column) for column in columns)
+    path = at.folder / f"{at.model.name}-new.parquet"
+    columns = held_columns(at.model)
+    items = ", ".join(map(written, columns))
+    select = f"SELECT {items}, false AS _removed FROM (\n{at.sql}\n)"
+    how = options([file_type(column.type) for column in columns])
     with _any_order(at):
-        con.execute(f"COPY (SELECT {items}, false AS _removed FROM (\n{at.sql}\n)) TO {literal(str(path))} {OPTIONS}")
-    back = ", ".join(map(read_back, columns))
-    file = f"read_parquet({literal(str(path))}, hive_partitioning = false)"
-    con.execute(f"CREATE TEMP VIEW {quote(NEW)} AS SELECT {back} FROM {file}")
-    return path
+        row = at.con.execute(f"COPY ({select}) TO {literal(str(path))} {how}").fetchone()
+    part = Part(path, int(row[0]) if row else 0)
+    _create_new(at, [part])
+    return part
+
+
+def _create_new(at: Computing, parts: Sequence[Part]) -> None:
+    back = ", ".join(map(read_back, held_columns(at.model)))
+    at.con.execute(f"CREATE TEMP VIEW {quote(NEW)} AS SELECT {back} FROM {_scan(parts)}")
+
+
+def _stands(at: Computing, parts: Sequence[Part]) -> bool:
+    """Whether DuckDB finds in these files the columns that the plan names, and as many rows."""
+    found = [(row[0], row[1]) for row in at.con.execute(f"DESCRIBE FROM {_scan(parts)}").fetchall()]
+    row = at.con.execute(f"SELECT count(*) FROM {_scan(parts)}").fetchone()
+    wanted = [(column.name, column.type) for column in held_columns(at.model)]
+    return found == [*wanted, ("_removed", "BOOLEAN")] and row == (sum(part.rows for part in parts),)
+
+
+def _scan(parts: Sequence[Part]) -> str:
+    files = ", ".join(literal(str(part.path)) for part in parts)
+    return f"read_parquet([{files}], hive_partitioning = false)"
 
 
 @contextmanager
@@ -56,7 +78,7 @@ def keeps_keys(at: Computing) -> bool:
     """Whether no two rows can have the same key: each row is of one row of a captured table, whose key it has, and a
     capture that compares checksums holds each key once."""
     model = at.model
-    if at.first is None or model.materialized != "incremental" or model.history or not model.driving_key:
+    if not at.first or model.materialized != "incremental" or model.history or not model.driving_key:
         return False
     driving = next(read for read in model.reads if read.alias == model.driving)
     tables = [batch.tables[driving.table] for batch in at.work.whole(driving.log) if driving.table in batch.tables]
@@ -64,12 +86,11 @@ def keeps_keys(at: Computing) -> bool:
 
 
 def without_first(at: Computing) -> Computing:
-    """Forget the file: some of its rows may not stay."""
+    """Forget the files: some of its rows may not stay."""
     for name in (INTO + "_removed", INTO + "_upserts", NEW):
         at.con.execute(f"DROP VIEW {quote(name)}")
-    return replace(at, first=None)
+    return replace(at, first=())
 
 
 def first_counts(at: Computing) -> Counts:
-    row = at.con.execute(f"SELECT count(*) FROM {quote(NEW)}").fetchone()
-    return Counts(added=int(row[0]) if row else 0)
+    return Counts(added=sum(part.rows for part in at.first))

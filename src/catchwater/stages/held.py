@@ -10,10 +10,20 @@ from catchwater.project.names import quote
 from catchwater.project.tables import Column
 from catchwater.stages.checks import NEW
 from catchwater.stages.inputs import held_columns, since_reset, source_table
-from catchwater.stages.work import CHANGED, EVERYTHING, HELD, KEYLESS, STATE, Computing, Work
+from catchwater.stages.work import CHANGED, EVERYTHING, HELD, KEYLESS, STATE, Computing, Work, count_before
 
 if TYPE_CHECKING:
     import duckdb
+
+BEFORE = "#before"
+TOLD = "#told"
+DOUBT = "#doubt"
+MANY = 50_000  # rows of a model, below which all of them are read as fast
+_MOMENTS = {"TIMESTAMP", "TIMESTAMP WITH TIME ZONE"}
+_SMALL = {
+    "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "DATE",
+    "TIME",
+}  # fmt: skip
 
 
 def create_held(at: Computing) -> None:
@@ -80,9 +90,52 @@ def _create_changed(at: Computing) -> None:
     fields = ", ".join(f"{quote(name)} AS {quote(output)}" for name, output in zip(key, model.driving_key, strict=True))
     versions = quote(f"#{model.driving}#versions")
     con.execute(f"CREATE TEMP TABLE {quote(CHANGED)} AS SELECT DISTINCT {fields} FROM {versions}")
-    using = ", ".join(map(quote, model.driving_key))
-    _create_state(at, "#before", f"SEMI JOIN {quote(CHANGED)} USING ({using})")
-    con.execute(f"CREATE TEMP TABLE {quote(HELD)} AS SELECT {_columns(model)} FROM {quote('#before')}")
+    _create_state(at, BEFORE, f"SEMI JOIN {quote(CHANGED)} USING ({_names(model.driving_key)})")
+    telling = telling_columns(model) if count_before(at.work) >= MANY else ()
+    if telling:
+        _create_told(at, telling)
+    else:
+        con.execute(f"CREATE TEMP TABLE {quote(HELD)} AS SELECT {_columns(model)} FROM {quote(BEFORE)}")
+
+
+def telling_columns(model: Model) -> tuple[str, ...]:
+    """The columns that are read first, to find the rows that surely differ: those of time, which most updates move,
+    else those of a few bytes. None where that would be most of a row, and where rows have no key or may be left out."""
+    key = {name.lower() for name in model.key}
+    others = [column for column in held_columns(model) if column.name.lower() not in key]
+    moments = [column.name for column in others if column.type in _MOMENTS]
+    telling = moments or [column.name for column in others if column.type in _SMALL]
+    leaves_out = any(check.severity == "quarantine" for check in model.checks)  # a new row may yet be taken away
+    return tuple(telling) if key and not leaves_out and 2 * len(telling) < len(others) else ()
+
+
+def _create_told(at: Computing, telling: Sequence[str]) -> None:
+    """`#held` with no more read of the files than tells the difference: rows that differ from the new ones in a telling
+    column have NULL in the others, since that they changed is all that is asked of them; only the rest is read whole.
+    """
+    model, con = at.model, at.con
+    key, match = _names(model.key), " AND ".join(f"n.{quote(name)} = h.{quote(name)}" for name in model.key)
+    same = " AND ".join(f"n.{quote(name)} IS NOT DISTINCT FROM h.{quote(name)}" for name in telling)
+    con.execute(f"CREATE TEMP TABLE {quote(TOLD)} AS SELECT {key}, {_names(telling)} FROM {quote(BEFORE)}")
+    con.execute(
+        f"CREATE TEMP TABLE {quote(DOUBT)} AS SELECT {_names(model.key, 'h.')} FROM {quote(TOLD)} AS h "
+        f"LEFT JOIN {quote(NEW)} AS n ON {match} WHERE n.{quote(model.key[0])} IS NULL OR ({same})"
+    )
+    known = {name.lower() for name in (*model.key, *telling)}
+    items = ", ".join(
+        quote(column.name) if column.name.lower() in known else f"CAST(NULL AS {column.type}) AS {quote(column.name)}"
+        for column in held_columns(model)
+    )
+    con.execute(
+        f"CREATE TEMP TABLE {quote(HELD)} AS SELECT {items} FROM {quote(TOLD)} ANTI JOIN {quote(DOUBT)} USING ({key})"
+    )
+    if con.execute(f"FROM {quote(DOUBT)} LIMIT 1").fetchone():
+        _create_state(at, BEFORE, f"SEMI JOIN {quote(DOUBT)} USING ({key})")
+        con.execute(f"INSERT INTO {quote(HELD)} SELECT {_columns(model)} FROM {quote(BEFORE)}")
+
+
+def _names(columns: Sequence[str], prefix: str = "") -> str:
+    return ", ".join(prefix + quote(name) for name in columns)
 
 
 def _columns(model: Model) -> str:

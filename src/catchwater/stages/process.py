@@ -100,6 +100,11 @@ class _Group:
             self.stopped.add(model.name)
             self._note(f"{model.name} waits for the first batch of {', '.join(dict.fromkeys(waiting))}")
             return
+        half = [read.table for read in reads if self._half_read(read)]
+        if half:
+            self.stopped.add(model.name)
+            self._note(f"{model.name} waits until {', '.join(dict.fromkeys(half))} is read whole")
+            return
         began = time.monotonic()
         try:
             for ref in lost:
@@ -116,6 +121,11 @@ class _Group:
             self._fail(model, error)
         else:
             self._add(model, done, time.monotonic() - began)
+
+    def _half_read(self, read: Read) -> bool:
+        """Whether parts of a table are still to come: it wasn't among the source's tables when the batch was made."""
+        end = self._end(read.log)
+        return end is not None and "reading" in end.position.get("tables", {}).get(read.table, {})
 
     def _end(self, log: str) -> Manifest | None:
         zone, _, name = log.partition("/")
@@ -143,7 +153,7 @@ class _Group:
             news=news,
             whole=self._whole,
             fresh=fresh,
-            still=not fresh and not varies(model) and not any(_touched(read, news) for read in reads),
+            still=not fresh and not any(_touched(read, news) for read in reads) and not varies(model),
             run=self.run,
             anew=anew,
         )

@@ -6,7 +6,7 @@ from catchwater.errors import ChainBroken
 from catchwater.lake.manifest import Manifest, Ref
 from catchwater.plan.plan import Plan, Step
 from catchwater.ports import Ports
-from catchwater.stages.load import Logs, groups_of
+from catchwater.stages.cut import Logs, groups_of
 
 
 @dataclass(frozen=True)

@@ -63,9 +63,17 @@ class Computed:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A file of rows, and how many."""
+
+    path: Path
+    rows: int
+
+
+@dataclass(frozen=True)
 class Computing:
     """One computation: `anew` says that the rows held can't be compared with those of the model as it is now;
-    `first` is the file that has all rows already, when they are new; `rows` is the SELECT that gives them in DuckDB
+    `first` are the files that have all rows already, when they are new; `rows` is the SELECT that gives them in DuckDB
     (the model's own, unless another engine has computed them); `notes` are for people; `again`: rows that were
     computed before may be among those of an incremental model."""
 
@@ -75,7 +83,7 @@ class Computing:
     folder: Path
     draft: Draft
     anew: bool = False
-    first: Path | None = None
+    first: tuple[Part, ...] = ()
     rows: str = ""
     notes: tuple[str, ...] = ()
     again: bool = False

@@ -12,6 +12,9 @@ from catchwater.cli import once
 from catchwater.cli.commands import app
 from catchwater.cli.once import Asked, asked, quick
 from tests.support.pings import write
+from tests.support.postgres import Database, db, postgres18
+
+__all__ = ["db", "postgres18"]
 
 PLAIN = [
     ["run"],
@@ -82,7 +85,7 @@ def test_a_run_is_told(tmp_path: Path, as_json: bool, capsys: pytest.CaptureFixt
     assert '"state": "done"' in said if as_json else f'next: catchwater query "from pings limit 5" {project}' in said
 
 
-HEAVY = ("typer", "rich", "sqlglot", "uvicorn", "pyarrow")
+HEAVY = ("typer", "rich", "sqlglot", "uvicorn", "pyarrow", "pydantic", "ruamel")
 LOADED = f"""
 import sys
 from catchwater.cli import main
@@ -98,8 +101,52 @@ def test_a_run_of_the_plan_of_last_time_loads_nothing_heavy(tmp_path: Path) -> N
     for run in ("first", "second"):
         command = [sys.executable, "-c", LOADED, "run", str(project)]
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1]
-        assert said == ("0 ['sqlglot']" if run == "first" else "0 []")
+        # a topic's schema is read with its lines, in case it is wrong
+        assert said == ("0 ['sqlglot', 'pydantic', 'ruamel']" if run == "first" else "0 ['ruamel']")
     model = project / "models" / "pings.sql"
     model.write_text(model.read_text() + "\n-- edited")
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1]
-    assert said == "0 ['sqlglot']", "an edited model must be planned anew"
+    assert said == "0 ['sqlglot', 'pydantic', 'ruamel']", "an edited model must be planned anew"
+
+
+def test_a_database_without_news_is_asked_and_nothing_else_is_loaded(
+    tmp_path: Path, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    db.run("CREATE TABLE orders (id int PRIMARY KEY)")
+    db.run("INSERT INTO orders VALUES (1)")
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "orders.sql").write_text("/*---\nkey: [id]\n---*/\nSELECT id FROM shop.orders")
+    (tmp_path / "catchwater.yml").write_text('project: p\nsources: {shop: {kind: postgres, url: "${SHOP_URL}"}}\n')
+    monkeypatch.setenv("SHOP_URL", db.url())
+    command = [sys.executable, "-c", LOADED, "run", str(tmp_path)]
+    for expected in ("0 ['sqlglot', 'pydantic', 'ruamel']", "0 []", "0 []"):
+        assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1] == expected
+    db.run("INSERT INTO orders VALUES (2)")
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert said[-1] == "0 []"
+    assert any("1 row" in line for line in said)
+    db.run("ALTER TABLE orders ADD COLUMN units int")
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1] != "0 []"
+
+
+TEMPORARY = """
+import sys
+from catchwater.cli import once
+from catchwater.adapters.sources.postgres_connection import connection
+once.quick(once.asked(sys.argv[1:]))
+print(connection().execute("SELECT current_setting('temp_directory')").fetchone()[0])
+"""
+
+
+def test_what_is_begun_early_spills_into_the_project(
+    tmp_path: Path, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    db.run("CREATE TABLE orders (id int PRIMARY KEY)")
+    (tmp_path / "models").mkdir()
+    (tmp_path / "catchwater.yml").write_text('project: p\nsources: {shop: {kind: postgres, url: "${SHOP_URL}"}}\n')
+    monkeypatch.setenv("SHOP_URL", db.url())
+    monkeypatch.delenv("TMPDIR", raising=False)
+    command = [sys.executable, "-c", TEMPORARY, "run", str(tmp_path)]
+    for _ in range(2):
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1]
+        assert Path(said).parent == tmp_path / ".catchwater" / "tmp"

@@ -14,7 +14,7 @@ from catchwater.plan.graph import make
 from catchwater.plan.plan import Plan, from_bytes
 from catchwater.plan.refusals import refuse
 from catchwater.project.load import load
-from catchwater.project.schema import Loaded
+from catchwater.project.loaded import Loaded
 from catchwater.project.tables import Column, TableSchema
 from tests.support.examples import CLOUDS, plan_of
 

@@ -155,7 +155,7 @@ def test_a_plan_survives_its_bytes_and_holds_no_value() -> None:
     assert again == made
     assert again.digest == made.digest
     assert b"${SHOP_URL}" in made.to_bytes()
-    with pytest.raises(ValueError, match="validation error"):
+    with pytest.raises(ValueError, match="project: it is missing"):
         from_bytes(b"{}")
 
 

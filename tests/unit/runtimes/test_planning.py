@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from catchwater.errors import LakeError, SourceUnreachable
-from catchwater.runtimes.planning import applied_plan, apply, open_project, plan_project
+from catchwater.runtimes import planning
+from catchwater.runtimes.planning import Planned, applied_plan, apply, ask, open_project, plan_project, remember
 from tests.support.commands import catchwater
-from tests.support.pings import write
+from tests.support.pings import SCHEMA, write
 from tests.support.postgres import Database, db, postgres18
 
 __all__ = ["db", "postgres18"]
@@ -55,3 +56,76 @@ def test_a_source_that_can_t_be_reached_keeps_its_tables(
     checked = catchwater("check", tmp_path, "--json")
     assert checked.exit == 1
     assert checked.json["error"] == "SourceUnreachable"
+
+
+def _again(folder: Path) -> Planned:
+    """Plan as `catchwater run` does, and apply."""
+    wiring = open_project(folder, again=True)
+    planned = plan_project(wiring)
+    apply(planned.plan, wiring.state, planned.inputs, wiring.loaded.digest)
+    remember(wiring)
+    return planned
+
+
+def _add(path: Path, text: str) -> None:
+    path.write_text(path.read_text() + text)
+
+
+MOVED = {
+    "the project file": lambda folder: _add(folder / "catchwater.yml", "promise: {freshness: 1 minute}\n"),
+    "a model": lambda folder: _add(folder / "models" / "pings.sql", "-- said again"),
+    "a variable in a model": lambda folder: (folder / ".env").write_text("LIMIT=2\n"),
+    "the source's table": lambda folder: (folder / "schemas" / "ping.json").write_text(SCHEMA.replace("note", "text")),
+    "the plan": lambda folder: _add(folder / ".catchwater" / "plan.json", "\n"),
+    "what it was made of": lambda folder: (folder / ".catchwater" / "plan.inputs").unlink(),
+    "the project that was kept": lambda folder: (folder / ".catchwater" / "project.json").unlink(),
+}
+
+
+@pytest.mark.parametrize("moved", MOVED)
+def test_a_plan_is_the_one_applied_as_long_as_nothing_moved(moved: str, tmp_path: Path) -> None:
+    folder = write(tmp_path / "pings")
+    (folder / ".env").write_text("LIMIT=1\n")
+    _add(folder / "models" / "pings.sql", "WHERE id < ${LIMIT} OR note = 'note'")
+    if moved == "the source's table":
+        (folder / "models" / "pings.sql").write_text("/*---\nkey: [id]\n---*/\nSELECT * FROM pings")
+    first = _again(folder)
+    assert [first.applied, _again(folder).applied] == [False, True]
+    MOVED[moved](folder)
+    fresh = plan_project(open_project(folder))
+    planned = _again(folder)
+    assert planned.plan == fresh.plan
+    assert planned.applied == (moved in ("the project that was kept",))
+    assert _again(folder).applied
+
+
+def test_a_broken_variant_that_forgets_the_project_file_is_caught(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write(tmp_path / "pings")
+    monkeypatch.setattr(planning.known_before, "same_as", lambda folder, environment: "the same")
+    _again(folder)
+    MOVED["the project file"](folder)
+    assert _again(folder).plan != plan_project(open_project(folder)).plan
+
+
+def test_sources_asked_all_at_once_give_the_same_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "ping.json").write_text(SCHEMA)
+    (tmp_path / "catchwater.yml").write_text(
+        "project: p\nsources:\n  one: {kind: topic, schema: ping.json, key: [id]}\n"
+        '  two: {kind: topic, schema: ping.json, key: [id]}\n  shop: {kind: postgres, url: "${SHOP_URL}"}\n'
+    )
+    monkeypatch.setenv("SHOP_URL", "postgresql://nobody@127.0.0.1:1/nothing")
+    wiring = open_project(tmp_path)
+    with pytest.raises(SourceUnreachable):
+        plan_project(wiring, described=ask(wiring))
+    file = tmp_path / "catchwater.yml"
+    file.write_text(file.read_text().partition("  shop:")[0])
+    wiring = open_project(tmp_path)
+    described = ask(wiring)
+    assert sorted(described) == ["one", "two"]
+    monkeypatch.setattr(planning, "_describe", lambda wiring, name: pytest.fail("asked twice"))
+    planned = plan_project(wiring, described=described)
+    monkeypatch.undo()
+    assert planned.plan == plan_project(wiring).plan

@@ -177,3 +177,16 @@ def test_eight_threads_number_their_runs_apart(tmp_path: Path) -> None:
         thread.join()
     assert sorted(numbers) == list(range(1, 161))
     records.close()
+
+
+def test_a_disk_that_is_full_later_is_named_and_nothing_is_half_written(tmp_path: Path) -> None:
+    records = Records(tmp_path / "state")
+    number = records.begin("command")[0]
+    records._db().execute("PRAGMA max_page_count = 1")  # no more than there are
+    with pytest.raises(CatchwaterError, match=r"the records of runs can't be used: database or disk is full"):
+        records.log(number, "info", "ingest:a", "x" * 1_000_000, {})
+    records._db().execute("PRAGMA max_page_count = 100000")
+    assert records.logs(number, 10) == []
+    records.end(number, ended())
+    assert records.runs(1)[0]["state"] == "done"
+    records.close()

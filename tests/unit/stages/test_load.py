@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from catchwater.adapters.warehouses import ddl
 from catchwater.adapters.warehouses.duckdb import DuckdbWarehouse
-from catchwater.errors import GrantMissing, WarehouseBusy
+from catchwater.errors import GrantMissing, WarehouseBusy, WarehouseError
 from catchwater.plan.plan import Grant, Plan, Step
 from catchwater.ports import Settings
 from catchwater.stages.guard import Grants, GuardedWarehouse
@@ -321,6 +322,59 @@ def test_models_come_and_go(bench: Loading) -> None:
     bench.process()
     assert bench.load().failures == ()
     assert bench.seen("SELECT count(*) FROM fact_order") == [(2,)]
+
+
+VIEW = "materialized: view"
+
+
+def breaking(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """One view can't be made any more."""
+    made = ddl.view_sql
+    monkeypatch.setattr(
+        ddl, "view_sql", lambda model, among: "SELECT nothing" if model.name == name else made(model, among)
+    )
+
+
+def test_a_view_that_readers_have_and_that_cannot_be_made_fails_the_load_by_name(
+    bench: Loading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    star(bench)
+    bench.process()
+    bench.load()
+    bench.write("names", "SELECT name FROM dim_staff", VIEW)
+    assert bench.load().failures == ()  # the other file hasn't the view yet
+    bench.ingest("shop", {"staff": "SELECT 2 AS staff, 'eve' AS name"})
+    bench.process()
+    before = bench.warehouse.version()
+    with monkeypatch.context() as broken:
+        breaking(broken, "names")
+        with pytest.raises(WarehouseError, match="names: Binder Error"):
+            bench.load()
+    assert bench.warehouse.version() == before
+    assert bench.seen("FROM names") == [("ann",)]
+    assert bench.load().failures == ()
+    assert bench.seen("FROM names ORDER BY name") == [("ann",), ("eve",)]
+
+
+def test_a_view_that_nobody_has_yet_holds_back_its_group_alone(bench: Loading, monkeypatch: pytest.MonkeyPatch) -> None:
+    star(bench)
+    bench.write("note", "SELECT note FROM shop.notes", "key: [note]")
+    bench.process()
+    bench.load()
+    bench.write("names", "SELECT name FROM dim_staff", VIEW)
+    bench.ingest("shop", {
+        "staff": "SELECT 2 AS staff, 'eve' AS name",
+        "notes": "SELECT 'n' AS note, 'h' AS _version, 1 AS _occurrence",
+    })  # fmt: skip
+    bench.process()
+    with monkeypatch.context() as broken:
+        breaking(broken, "names")
+        done = bench.load()
+    assert ["names: Binder Error" in failure.message for failure in done.failures] == [True]
+    assert counts(done) == {"note": (1, 0, 0)}
+    assert bench.seen("SELECT name FROM dim_staff") == [("ann",)]
+    assert bench.load().failures == ()
+    assert bench.seen("FROM names ORDER BY name") == [("ann",), ("eve",)]
 
 
 def test_a_project_without_rows_has_its_tables(bench: Loading) -> None:

@@ -119,6 +119,24 @@ def test_what_cant_be_prepared_is_named(house: House) -> None:
     assert house.warehouse.version() is None
 
 
+def test_a_pointer_to_a_file_that_was_lost_is_forgotten_before_another_is_made(house: House) -> None:
+    """A killed load could leave one of the same size, and readers would wait for a version that never comes."""
+    filled(house, T, "SELECT 1 AS id, 'a' AS v")
+    folder = house.folder / ".catchwater" / "warehouse"
+    house.warehouse.close()
+    (folder / files_of_pointer(folder)).unlink()
+    with pytest.raises(RuntimeError, match="killed"), house.warehouse.load({}):
+        assert not (folder / "current.json").exists()
+        raise RuntimeError("killed")
+    assert house.warehouse.version() is None
+
+
+def files_of_pointer(folder: Path) -> str:
+    now = pointer.read(folder)
+    assert now
+    return now.file
+
+
 def test_a_wide_first_load_stays_within_its_memory(house: House) -> None:
     house.warehouse = house.open(loading="64MB")
     log = house.chain(model("t", {"id": "BIGINT", "v": "VARCHAR"}))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from catchwater.adapters.engines.duckdb import DuckdbEngine
 from catchwater.errors import MissingExtra, WarehouseError
-from catchwater.lake.parquet import written
+from catchwater.lake.parquet import options_of, written
 from catchwater.ports import Rewrite, Settings
 from catchwater.project.names import literal, quote
 from catchwater.project.tables import Column
@@ -69,9 +69,8 @@ def rewritten(file: Rewrite) -> str:
             con.execute(f"CREATE TEMP VIEW rewritten AS {_select(con, file)}")
             _check(con, file)
             items = ", ".join(written(column) for column in (*file.columns, _REMOVED))
-            con.execute(
-                f"COPY (SELECT {items} FROM rewritten) TO {literal(file.target)} (FORMAT parquet, COMPRESSION zstd)"
-            )
+            select = f"SELECT {items} FROM rewritten"
+            con.execute(f"COPY ({select}) TO {literal(file.target)} {options_of(con, select)}")
         except duckdb.Error as error:
             said = str(error).strip().splitlines()[0][:500]
             raise WarehouseError(said, where=file.where, next_step="catchwater verify") from error

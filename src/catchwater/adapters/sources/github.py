@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from catchwater.adapters.sources import github_archive, github_table, webhook
 from catchwater.adapters.sources.embedded_topic import EmbeddedTopic
@@ -14,8 +14,10 @@ from catchwater.adapters.sources.scratch import scratch
 from catchwater.adapters.sources.topic import only, position, waiting
 from catchwater.errors import SecretMissing, SourceRefused, SourceUnreachable, UseError
 from catchwater.ports import Captured, Extraction, Held, Settings
-from catchwater.project import schema
 from catchwater.project.tables import TableSchema
+
+if TYPE_CHECKING:
+    from catchwater.project import schema
 
 BATCH_HOURS = 24
 BATCH_BYTES = 512 << 20
@@ -31,7 +33,7 @@ class GithubSource:
     limits = Limits()
     now = staticmethod(_now)
 
-    def __init__(self, name: str, spec: schema.GithubSource, settings: Settings) -> None:
+    def __init__(self, name: str, spec: "schema.GithubSource", settings: Settings) -> None:
         self._name, self._spec, self._settings = name, spec, settings
 
     def describe(self) -> tuple[TableSchema, ...]:

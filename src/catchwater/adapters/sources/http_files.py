@@ -18,13 +18,14 @@ from catchwater.adapters.sources.unpack import to_utf8, unpack
 from catchwater.errors import Problem, ProjectError, SourceRefused, UseError
 from catchwater.lake.difference import difference
 from catchwater.ports import Captured, Extraction, Held, Settings
-from catchwater.project import schema
 from catchwater.project.declared_files import FileShape, file_shape
 from catchwater.project.names import literal, quote
 from catchwater.project.tables import TableSchema
 
 if TYPE_CHECKING:
     import duckdb
+
+    from catchwater.project import schema
 
 HELD = "held_rows"
 CHANGED = "changed"
@@ -35,7 +36,7 @@ class HttpFilesSource:
 
     limits = Limits()
 
-    def __init__(self, name: str, spec: schema.HttpFilesSource, settings: Settings) -> None:
+    def __init__(self, name: str, spec: "schema.HttpFilesSource", settings: Settings) -> None:
         self._name, self._spec, self._settings = name, spec, settings
 
     def describe(self) -> tuple[TableSchema, ...]:

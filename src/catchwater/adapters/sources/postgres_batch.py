@@ -1,6 +1,6 @@
 """What a capture found, as the batch that is committed; nothing is read here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -71,13 +71,20 @@ def _captured(relations: Mapping[str, Relation], name: str, found: Found, total:
 
 def _refused(name: str, taken: Taken) -> list[Refused]:
     """The rows in quarantine that are new; which ones are there stands in the state, by marks."""
-    before = set(taken.state.get("refused", ()))
+    before = taken.state.get("refused", ())
     if taken.found is None or taken.found.odd is None:
         return []
-    marks = {sha256(key.encode()).hexdigest()[:32]: (key, text) for key, text in taken.found.odd}
-    taken.state["refused"] = sorted(before | set(marks) if taken.part else set(marks))
-    return [
+    refused, marks = set_aside(name, taken.found.odd, before)
+    taken.state["refused"] = sorted({*before, *marks}) if taken.part else marks
+    return refused
+
+
+def set_aside(name: str, odd: Sequence[tuple[str, str]], before: Collection[str]) -> tuple[list[Refused], list[str]]:
+    """Of the rows whose key can't be held, (key and version, the row), those not refused `before`; the marks of all."""
+    marks = {sha256(key.encode()).hexdigest()[:32]: (key, text) for key, text in odd}
+    refused = [
         Refused(name, where, "a key holds a value its type can't", text)
         for mark, (where, text) in marks.items()
         if mark not in before
     ]
+    return refused, sorted(marks)

@@ -15,6 +15,7 @@ from catchwater.adapters.sources.postgres_catalog import Relation
 from catchwater.adapters.sources.postgres_change import Change, late_pairs
 from catchwater.adapters.sources.postgres_connection import Session
 from catchwater.adapters.sources.postgres_difference import Table
+from catchwater.adapters.sources.postgres_errors import gone
 from catchwater.adapters.sources.postgres_parts import Heap, Reading
 from catchwater.adapters.sources.postgres_position import HALF, Sum
 from catchwater.adapters.sources.postgres_reading import Found, Wanted
@@ -41,6 +42,8 @@ def transaction(session: Session, locks: Sequence[str] = ()) -> Iterator[None]:
         try:
             session.open(SETTINGS + (f"; LOCK TABLE {', '.join(locks)} IN ACCESS SHARE MODE" if locks else ""))
         except duckdb.Error as error:
+            if gone(str(error)):
+                raise
             raise NotLocked(
                 f"a lock wasn't granted: {session.place.scrub(str(error)).rpartition('ERROR:')[2].strip()}",
                 where=session.place.where,

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from catchwater.adapters.sources.postgres_select import Field, field_of
 from catchwater.project import names
-from catchwater.project.captures import TableCapture
 from catchwater.project.tables import Column, Reference, TableSchema
+
+if TYPE_CHECKING:
+    from catchwater.project.captures import TableCapture
 
 # What the snapshot's xmin waits for, as far as a plain user sees it: begun when is NULL for another user's transaction,
 # and on a standby nothing is seen. Slots and readers hold back vacuum, never this number.
@@ -117,7 +119,7 @@ class Relation:
     mark: str
     absent: bool = False
     extension: bool = False
-    how: TableCapture | None = None
+    how: "TableCapture | None" = None
     declared: bool = False
 
     @property

@@ -3,19 +3,22 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from catchwater.adapters.sources.postgres_catalog import Relation
 from catchwater.adapters.sources.postgres_connection import Address
 from catchwater.adapters.sources.postgres_declared import Misdeclared, Wrong, called, declared, named
 from catchwater.errors import SourceRefused
 from catchwater.project import names
-from catchwater.project.captures import Capture
+
+if TYPE_CHECKING:
+    from catchwater.project.captures import Capture
 
 OTHER_KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}
 
 
 def choose(
-    relations: Sequence[Relation], wanted: str | Sequence[str], place: Address, capture: Capture = "snapshot"
+    relations: Sequence[Relation], wanted: str | Sequence[str], place: Address, capture: "Capture" = "snapshot"
 ) -> tuple[tuple[Relation, ...], tuple[str, ...]]:
     """The tables to read, and a note for each thing left out; all that is wrong is in one SourceRefused.
 
@@ -167,7 +170,7 @@ def _columns(relation: Relation) -> list[tuple[str, str]]:
     seen: dict[str, str] = {}
     for field in relation.fields:
         low = field.name.lower()
-        if low in names.SYSTEM_COLUMNS:
+        if low in (*names.SYSTEM_COLUMNS, *names.FILE_COLUMNS):
             problems.append((f"{relation.full} has a column {field.name}, which is a name of ours", "rename it"))
         if low in seen:
             problems.append(

@@ -126,8 +126,8 @@ def read_from(contents: Contents, cursor: Cursor, then: Seen, held: Held) -> tup
     if now == then:
         return then, Read(state)
     # the maximum may have gone back, with the rows that had it: what is summed must have been read
-    staged, rows = contents.fetch(cursor.since(then.maximum, now.maximum))
-    files = contents.news(staged, held)
+    staged, rows = contents.read(cursor.since(then.maximum, now.maximum))
+    files = contents.news(staged, held, whole=False)
     read = Read(state, rows=rows)
     if files:
         contents.take(read, files, None)

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from catchwater.adapters.sources.postgres_catalog import Relation, folded
 from catchwater.errors import SourceRefused
 from catchwater.project import names
-from catchwater.project.captures import Capture, TableCapture
 
-FULL = TableCapture(full=True)
+if TYPE_CHECKING:
+    from catchwater.project.captures import Capture, TableCapture
+
 NUMBERS = ("int2", "int4", "int8", "numeric")
 UNLOCKABLE = ("m", "f")
 TIMES = ("date", "timestamp", "timestamptz")
@@ -69,23 +71,31 @@ def named(place: Named) -> str:
     return place.table if place.schema == "public" else f"{place.schema}.{place.table}"
 
 
-def routed(capture: Capture, pairs: Mapping[str, tuple[str, str]]) -> dict[str, TableCapture]:
+@cache
+def whole() -> "TableCapture":
+    """`full`; what checks declarations is loaded for those who declared something."""
+    from catchwater.project.captures import TableCapture
+
+    return TableCapture(full=True)
+
+
+def routed(capture: "Capture", pairs: Mapping[str, tuple[str, str]]) -> "dict[str, TableCapture]":
     """Those of the tables (name → schema, table) that aren't read by `snapshot`, and how they are."""
     if isinstance(capture, str):
-        return dict.fromkeys(pairs, FULL) if capture == "full" else {}
+        return dict.fromkeys(pairs, whole()) if capture == "full" else {}
     places = {Place(*pair): name for name, pair in pairs.items()}
     found: dict[str, TableCapture] = {}
     for name, how in capture.items():
         for place in called(list(places), name)[:1]:
             if how != "snapshot":
-                found[places[place]] = FULL if how == "full" else how
+                found[places[place]] = whole() if how == "full" else how
     return found
 
 
-def declared(relations: Sequence[Relation], capture: Capture) -> tuple[list[Relation], list[Wrong]]:
+def declared(relations: Sequence[Relation], capture: "Capture") -> tuple[list[Relation], list[Wrong]]:
     """The relations, each with its capture and the key that is declared, and what is wrong with the declaration."""
     if isinstance(capture, str):
-        return [replace(one, how=FULL) if capture == "full" else one for one in relations], []
+        return [replace(one, how=whole()) if capture == "full" else one for one in relations], []
     by_oid = {one.oid: one for one in relations}
     problems: list[Wrong] = []
     for name, how in capture.items():
@@ -93,13 +103,13 @@ def declared(relations: Sequence[Relation], capture: Capture) -> tuple[list[Rela
         if len(found) != 1 or found[0].partition:
             problems.append(_unclear(relations, found, name))
         elif how != "snapshot":
-            relation, wrong = bound(found[0], FULL if how == "full" else how, name)
+            relation, wrong = bound(found[0], whole() if how == "full" else how, name)
             problems += wrong
             by_oid[relation.oid] = relation
     return list(by_oid.values()), problems
 
 
-def bound(relation: Relation, how: TableCapture, name: str) -> tuple[Relation, list[Wrong]]:
+def bound(relation: Relation, how: "TableCapture", name: str) -> tuple[Relation, list[Wrong]]:
     """A relation with its capture, written under `name`, and the key that this declares; what is wrong with it."""
     given = replace(relation, how=how)
     return _keyed(given, tuple(how.key)), list(_wrong(given, name))
@@ -123,7 +133,7 @@ def _unclear(relations: Sequence[Relation], found: Sequence[Relation], name: str
 
 def _wrong(relation: Relation, name: str) -> Iterator[Wrong]:
     columns = {field.name: field for field in relation.fields}
-    how = relation.how or FULL
+    how = relation.how or whole()
     for number, column in enumerate(how.key):
         if column not in columns:
             said = f"{relation.full} has no column {column}"
@@ -140,7 +150,7 @@ def _wrong(relation: Relation, name: str) -> Iterator[Wrong]:
         yield from _cursor(relation, name, how, how.cursor)
 
 
-def _cursor(relation: Relation, name: str, how: TableCapture, cursor: str) -> Iterator[Wrong]:
+def _cursor(relation: Relation, name: str, how: "TableCapture", cursor: str) -> Iterator[Wrong]:
     field = next(field for field in relation.fields if field.name == cursor)
     where = (name, "cursor")
     if field.origin not in NUMBERS + TIMES:

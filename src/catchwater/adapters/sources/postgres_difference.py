@@ -4,15 +4,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from uuid import uuid4
 
-from catchwater.adapters.sources.postgres_reading import MOST_ODD_KEYS, PARQUET, Found, Reader, Wanted, drop, hold, scan
+from catchwater.adapters.sources.postgres_connection import both_cores
+from catchwater.adapters.sources.postgres_reading import MOST_ODD_KEYS, Found, Reader, Wanted, drop, hold, scan
 from catchwater.adapters.sources.postgres_select import columns_here
+from catchwater.lake.hashed import content_hash, differing
 from catchwater.ports import Held
 from catchwater.project import names
 
-__all__ = ["KEYLESS", "MOST_ODD_KEYS", "PARQUET", "Found", "Table", "Wanted"]
+__all__ = ["KEYLESS", "MOST_ODD_KEYS", "Found", "Table", "Wanted"]
 
 KEYLESS = ("_version", "_occurrence")
-MOST_JUDGED = 500_000  # rows that are joined with what is held at once: whole rows, in a fixed share of memory
+EXACT = {"_exact": "MAP(VARCHAR, VARCHAR)"}
+ORDERED = ("SMALLINT", "INTEGER", "BIGINT", "DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE")
 
 
 class Table(Reader):
@@ -40,15 +43,17 @@ class Table(Reader):
         its values were written anew (an added column), or another server has the same ones (a restored dump)."""
         staged = self._staged()
         self.hold(held)
-        self._judge(staged, same_server)
-        news = f"FROM {scan(staged)} AS f JOIN news ON news.file = f.file_index AND news.place = f.file_row_number"
-        if self.count("news WHERE _rev IS NOT NULL"):
-            replaced = f"SELECT f.* REPLACE (news._at AS _at), news._rev {news} WHERE news._rev IS NOT NULL"
-            self.keep(replaced)
+        with both_cores(self.con):
+            self._judge(staged, same_server=same_server, deletes=deletes)
+        news = (
+            f"FROM {scan(staged)} AS f JOIN judged ON judged.file = f.file_index AND judged.place = f.file_row_number"
+        )
+        if self.count("judged WHERE replaces"):
+            self.keep(f"SELECT f.* REPLACE (judged._at AS _at), judged._id AS _rev {news} WHERE judged.replaces")
             self.found.revised = self.found.rows
-        self.keep(f"SELECT f.*{self._rev} {news} WHERE news._rev IS NULL")
-        if deletes:
-            self.delete("held", scan(staged))
+        if self.count("judged WHERE file IS NOT NULL AND NOT replaces"):
+            self.keep(f"SELECT f.*{self._rev} {news} WHERE NOT judged.replaces")
+        self.delete("(FROM judged WHERE file IS NULL) AS gone", "held._id = gone._id")
         drop(staged)
         return self.found
 
@@ -71,7 +76,12 @@ class Table(Reader):
                 staged = self.fetch("")
             self.keep(f"SELECT {self.shape} FROM {scan(staged)} AS f SEMI JOIN need ON {self.same('f', 'need')}")
         drop(staged)
-        self.delete("keys", "server")
+        key = ", ".join(f"h.{names.quote(name)}" for name in self.key)
+        self.con.execute(
+            f"CREATE OR REPLACE TEMP TABLE gone AS SELECT {key} FROM keys AS h ANTI JOIN server AS s "
+            f"ON {self.on('h', 's')}"
+        )
+        self.delete("gone", self.on("held", "gone"))
         return self.found
 
     def _needed(self, staged: list[Path], candidates: str, need: int) -> tuple[list[Path], int]:
@@ -89,34 +99,46 @@ class Table(Reader):
     def _staged(self) -> list[Path]:
         staged = self.fetch()
         self.complete(self.found.read)
-        return staged if self.relation.key else [self._numbered(staged)]
+        return staged if self.relation.key else [self.numbered(staged)]
 
-    def _judge(self, staged: Sequence[Path], same_server: bool) -> None:
-        """`news`: which rows of `staged` are written, and the `_id` and time of the version that they replace."""
-        same = ["f._exact IS NOT DISTINCT FROM held._exact"]
-        for column in self.fields:
-            name = names.quote(column.name)
-            same.append(f"f.{name} IS NOT DISTINCT FROM held.{name}")
-            if column.type in ("FLOAT", "DOUBLE"):
-                same.append(f"signbit(f.{name}) IS NOT DISTINCT FROM signbit(held.{name})")
-        replaces = "there AND alike <> known" if same_server else "there AND alike AND NOT known"
+    def _judge(self, staged: Sequence[Path], *, same_server: bool, deletes: bool) -> None:
+        """`judged`: which rows of `staged` are written, the `_id` and time of the version held under their key, and
+        whether they replace it; with `deletes` also the versions held whose key has no row, without a file. Of each
+        side are joined its key, a hash of its content, and its place: only those of keys among which something differs.
+        """
         key = ", ".join(names.quote(name) for name in self.key)
-        slices = self.found.read // MOST_JUDGED + 1
-        for number in range(slices):
-            among = f"WHERE hash({key}) % {slices} = {number}" if slices > 1 else ""
-            start = "INSERT INTO news" if number else "CREATE OR REPLACE TEMP TABLE news AS"
-            self.con.execute(
-                f"{start} SELECT file, place, CASE WHEN replaces THEN _id END AS _rev, _at "
-                f"FROM (SELECT *, {replaces} AS replaces FROM ("
-                "SELECT f.file_index AS file, f.file_row_number AS place, held._id, held._at, "
-                "held._id IS NOT NULL AS there, COALESCE(f._version = held._version, false) AS known, "
-                f"{' AND '.join(same)} AS alike "
-                f"FROM (SELECT *, file_index, file_row_number FROM {scan(staged)} {among}) AS f "
-                f"LEFT JOIN (FROM held {among}) AS held ON {self.on('f', 'held')})) "
-                "WHERE NOT (there AND alike AND known)"
-            )
+        content = content_hash({f.name: f.type for f in self.fields if f.name not in self.relation.key} | EXACT)
+        version = "TRY_CAST(_version AS BIGINT)" if self.relation.key else "0"
+        among: str | None = self._among(staged)
+        if deletes:
+            among = differing(self.con, (scan(staged), "held"), f"hash({key})", f"hash({content}, {version})")
+        keys = ", ".join(f"{names.quote(name)} AS k{i}" for i, name in enumerate(self.key))
+        slim = f"SELECT {keys}, {content} AS content, {version} AS v"
+        rows = " WHERE false" if among is None else among
+        on = " AND ".join(f"f.k{i} IS NOT DISTINCT FROM h.k{i}" for i in range(len(self.key)))
+        self.con.execute(
+            "CREATE OR REPLACE TEMP TABLE judged AS SELECT file, place, _id, _at, "
+            f"there AND {'alike <> known' if same_server else 'alike AND NOT known'} AS replaces FROM ("
+            "SELECT f.file, f.place, h._id, h._at, h._id IS NOT NULL AND f.file IS NOT NULL AS there, "
+            "COALESCE(f.v = h.v, false) AS known, COALESCE(f.content = h.content, false) AS alike "
+            f"FROM ({slim}, file_index AS file, file_row_number AS place FROM {scan(staged)}{rows}) AS f "
+            f"{'FULL' if deletes else 'LEFT'} JOIN ({slim}, _id, _at FROM held{rows}) AS h ON {on}) "
+            "WHERE NOT (there AND alike AND known)"
+        )
 
-    def _numbered(self, staged: Sequence[Path]) -> Path:
+    def _among(self, staged: Sequence[Path]) -> str:
+        """The condition of the held rows that a part of the table may meet: their files tell where those stand."""
+        ordered = [field for field in self.key_fields[:1] if field.type in ORDERED]
+        if not ordered:
+            return ""
+        name, kind = names.quote(ordered[0].name), ordered[0].type
+        bounds = self.con.execute(f"SELECT min({name})::VARCHAR, max({name})::VARCHAR FROM {scan(staged)}").fetchone()
+        if bounds is None or bounds[0] is None:
+            return ""
+        least, most = (f"CAST({names.literal(text)} AS {kind})" for text in bounds)
+        return f" WHERE {name} BETWEEN {least} AND {most}"
+
+    def numbered(self, staged: Sequence[Path]) -> Path:
         """The same rows with `_occurrence`, their number among equal rows; only hashes are sorted."""
         path = self.work / f"{uuid4()}.parquet"
         self.con.execute(
@@ -150,17 +172,12 @@ class Table(Reader):
             f"SELECT server.* FROM server ANTI JOIN keys ON {self.same('server', 'keys')}{again}"
         )
 
-    def delete(self, held: str, server: str) -> None:
-        """The last values of held rows whose key isn't among the server's; whole rows are read only for those."""
-        key = ", ".join(names.quote(name) for name in self.key)
-        self.con.execute(
-            f"CREATE OR REPLACE TEMP TABLE gone AS SELECT {key} FROM {held} AS h ANTI JOIN {server} AS s "
-            f"ON {self.on('h', 's')}"
-        )
-        if self.count("gone"):
+    def delete(self, gone: str, on: str) -> None:
+        """The last values of the held rows that `gone` names; whole rows are read only for those."""
+        if self.count(gone):
             self.keep(
                 f"SELECT held.* EXCLUDE (_id) REPLACE ({self.at} AS _at), 'delete' AS _op{self._rev} "
-                f"FROM held SEMI JOIN gone ON {self.on('held', 'gone')}"
+                f"FROM held SEMI JOIN {gone} ON {on}"
             )
 
     @property

@@ -27,6 +27,11 @@ GONE = (
 _SENT = re.compile(r'"(?:COPY|SELECT|SET|LOCK|BEGIN)\b.*?": ', re.DOTALL)  # our own SQL, which DuckDB quotes
 
 
+def gone(text: str) -> bool:
+    """Whether the server, or our backend there, is no more."""
+    return any(word in text.lower() for word in GONE)
+
+
 def unreachable(place: "Address", error: Exception) -> SourceUnreachable:
     text = " ".join(place.scrub(str(error)).split())
     hint = next((hint for word, hint in HINTS.items() if word in text.lower()), "check the connection by hand")
@@ -73,6 +78,6 @@ def broken(place: "Address", error: Exception) -> SourceError:
         return SourceRefused(text, where=place.where, next_step="ALTER ROLE … BYPASSRLS, or leave the table out")
     if any(word in low for word in ("conflict with recovery", "lock timeout", "statement timeout", "deadlock")):
         return SourceBusy(text, where=place.where, next_step="it is tried again at the next run")
-    if any(word in low for word in GONE):
+    if gone(low):
         return SourceUnreachable(text, where=place.where, next_step="it is tried again at the next run")
     return SourceError(text, where=place.where)

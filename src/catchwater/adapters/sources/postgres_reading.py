@@ -20,7 +20,7 @@ from catchwater.adapters.sources.postgres_select import (
     select_there,
 )
 from catchwater.errors import SourceBusy, SourceRefused
-from catchwater.lake.parquet import UNORDERED, for_columns
+from catchwater.lake.parquet import BY_BYTES, options
 from catchwater.ports import Held
 from catchwater.project import names
 
@@ -102,11 +102,11 @@ class Reader:
         if where is None and self.wanted.blocks >= TWO_BACKENDS:
             halves = self._halves()
         jobs = [(self.select(self.fields, half, hashed=hashed), self.work / f"{uuid4()}.parquet") for half in halves]
-        options = for_columns(UNORDERED, len(self.fields))
+        how = options([field.type for field in self.fields], BY_BYTES)
 
         def copy(session: Session, sql: str, path: Path) -> int:
             copied = f"{here} FROM {session.scan(sql)}"
-            return number(session.con, f"COPY ({copied}) TO {names.literal(str(path))} {options}")
+            return number(session.con, f"COPY ({copied}) TO {names.literal(str(path))} {how}")
 
         try:
             self.found.read += sum(self._together(copy, jobs))
@@ -152,19 +152,24 @@ class Reader:
             self.found.odd = self._odd_keys(odd) if odd else []
         return self.found.odd
 
+    @property
+    def mark(self) -> str:
+        """In Postgres: what tells the versions of a row in quarantine apart."""
+        return "'xmin=' || x.xmin"
+
     def _odd_keys(self, odd: str) -> list[tuple[str, str]]:
         key = ", ".join(f"{names.literal(field.name + '=')} || {field.text}" for field in self.key_fields)
         row = f"ROW({', '.join(field.there for field in self.fields)})::text"
         also = f" AND ({self.wanted.where})" if self.wanted.where else ""
         found = self.session.rows(
-            f"SELECT concat_ws(' ', {key}, 'xmin=' || x.xmin) AS k, left({row}, 16384) AS r "
+            f"SELECT concat_ws(' ', {key}, {self.mark}) AS k, left({row}, 16384) AS r "
             f"FROM {self.relation.rows_of} AS x WHERE ({odd}){also} ORDER BY 1 LIMIT {MOST_ODD_KEYS + 1}"
         )
         if len(found) > MOST_ODD_KEYS:
             raise SourceRefused(
                 f"{self.relation.full} has over {MOST_ODD_KEYS:,} rows whose key its type can't hold",
                 where=self.session.place.where,
-                next_step="leave the table out with `tables:`, or give it another unique index",
+                next_step="leave the table out with `tables:`, or choose another key for it",
             )
         return [(str(key), str(row)) for key, row in found]
 
@@ -184,7 +189,8 @@ class Reader:
         self.found.rows += rows
 
     def copy(self, select: str, path: Path) -> int:
-        return number(self.con, f"COPY ({select}) TO {names.literal(str(path))} {UNORDERED}")
+        how = options([field.type for field in self.fields], BY_BYTES)
+        return number(self.con, f"COPY ({select}) TO {names.literal(str(path))} {how}")
 
     def count(self, relation: str) -> int:
         return number(self.con, f"SELECT count(*) FROM {relation}")

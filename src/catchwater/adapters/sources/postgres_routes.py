@@ -126,13 +126,13 @@ class Routes:
         """The whole relation, by what it holds: what is new, what is gone."""
         relation = contents.relation
         before = self.held.tables.get(relation.name)
-        refused, marks = contents.odd("", before.state.get("refused", ()) if before else ())
-        staged, rows = contents.fetch()
+        refused, marks = contents.odd(before.state.get("refused", ()) if before else ())
+        staged, rows = contents.read()
         read = Read(_state(relation, self.snapshot, marks), refused=refused, rows=rows)
         if before is None:
             files: Sequence[Path] = [staged] if rows else []
         else:
-            files = [*contents.news(staged, self.held), *contents.gone(staged)]
+            files = [*contents.news(staged, self.held, whole=True), *contents.gone(staged)]
         if files or before is None:
             contents.take(read, files, rows)
         return read

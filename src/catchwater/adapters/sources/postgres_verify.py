@@ -16,7 +16,7 @@ from catchwater.adapters.sources.postgres_reading import hold
 from catchwater.adapters.sources.postgres_select import Field, is_odd, row_hash, select_here, select_there
 from catchwater.errors import SourceBusy
 from catchwater.lake.hashed import content_hash, differing
-from catchwater.lake.parquet import UNORDERED
+from catchwater.lake.parquet import BY_BYTES, options
 from catchwater.ports import Compared, Held, TableHeld
 from catchwater.project import names
 from catchwater.project.captures import TableCapture
@@ -122,9 +122,10 @@ class Comparison:
             f"SELECT {select_there(relation.fields, version)}, ({known.fresh}) AS f FROM {relation.rows_of} AS x{tail}"
         )
         path = self.work / f"{uuid4()}.parquet"
+        how = options([field.type for field in relation.fields], BY_BYTES)
         self.con.execute(
             f"COPY (SELECT {select_here(relation.fields)}, v AS _version, f AS _op FROM {self.session.scan(sql)}) "
-            f"TO {names.literal(str(path))} {UNORDERED}"
+            f"TO {names.literal(str(path))} {how}"
         )
         self.con.execute(f"CREATE OR REPLACE TEMP VIEW server AS FROM read_parquet({names.literal(str(path))})")
 

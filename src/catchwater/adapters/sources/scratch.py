@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from catchwater.adapters.memory import limit
+from catchwater.lake.parquet import options_of
 from catchwater.project.names import literal, quote
 from catchwater.project.tables import TableSchema
 
@@ -48,7 +49,7 @@ def select_list(table: TableSchema, at: str, version: str, op: str = "upsert") -
 
 def to_parquet(con: "duckdb.DuckDBPyConnection", select: str, path: Path) -> int:
     """Write a query's rows, in its order; returns how many."""
-    row = con.execute(f"COPY ({select}) TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd)").fetchone()
+    row = con.execute(f"COPY ({select}) TO {literal(str(path))} {options_of(con, select)}").fetchone()
     return int(row[0]) if row else 0
 
 

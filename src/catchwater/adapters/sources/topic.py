@@ -3,16 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from catchwater.adapters.sources import messages
 from catchwater.adapters.sources.embedded_topic import EmbeddedTopic, Message
 from catchwater.adapters.sources.scratch import scratch
 from catchwater.errors import SourceRefused
 from catchwater.ports import Aside, Captured, Extraction, Held, Settings
-from catchwater.project import schema
 from catchwater.project.declared import MessageShape, message_shape
 from catchwater.project.tables import TableSchema
+
+if TYPE_CHECKING:
+    from catchwater.project import schema
 
 __all__ = ["EmbeddedTopic", "TopicSource", "position", "waiting"]
 
@@ -23,7 +25,7 @@ BATCH_BYTES = 64 << 20
 class TopicSource:
     """JSON messages against a declared JSON Schema; the table has the source's name."""
 
-    def __init__(self, name: str, spec: schema.TopicSource, settings: Settings) -> None:
+    def __init__(self, name: str, spec: "schema.TopicSource", settings: Settings) -> None:
         self._name, self._spec, self._settings = name, spec, settings
 
     def describe(self) -> tuple[TableSchema, ...]:

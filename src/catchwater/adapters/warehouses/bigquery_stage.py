@@ -11,6 +11,7 @@ from catchwater.adapters.warehouses.bigquery_place import WAIT, Place, silent
 from catchwater.adapters.warehouses.bigquery_types import held
 from catchwater.adapters.warehouses.changes import REMOVED, Table
 from catchwater.errors import WarehouseError
+from catchwater.lake.parquet import options_of
 from catchwater.ports import LoadBatch
 from catchwater.project.names import literal, quote
 
@@ -46,7 +47,8 @@ def write(table: Table, batches: Sequence[LoadBatch], file: Path) -> int:
         con.execute("SET TimeZone = 'UTC'")
         source = changes.select(con, table, batches)
         try:
-            con.execute(f"COPY (SELECT {values}, {REMOVED} FROM ({source})) TO {literal(str(file))} (FORMAT parquet)")
+            select = f"SELECT {values}, {REMOVED} FROM ({source})"
+            con.execute(f"COPY ({select}) TO {literal(str(file))} {options_of(con, select)}")
             _check_years(con, table, file)
             found = con.execute(
                 f"SELECT count(*) FILTER (WHERE NOT {REMOVED}) FROM read_parquet({literal(str(file))})"

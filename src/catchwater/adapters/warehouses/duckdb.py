@@ -74,7 +74,9 @@ class DuckdbWarehouse:
             now = pointer.read(self.folder)
             back = next(file for file in FILES if now is None or file != now.file)
             shared.await_drained(back, self.patience)
-            if now is not None:
+            if now is None:
+                pointer.forget(self.folder)
+            else:
                 files.begin_with(self.folder / now.file, self.folder / back)
             con, notes = self._open(back)
             try:
@@ -130,6 +132,7 @@ class DuckdbSession:
 
     def __init__(self, con: "duckdb.DuckDBPyConnection", notes: Sequence[str], front: Version | None = None) -> None:
         self._con, self._notes, self.front = con, tuple(notes), front
+        self._unprepared: dict[str, WarehouseError] = {}
 
     def markers(self) -> dict[str, Marker]:
         rows = self._con.execute(f"SELECT log, seq, hash FROM {ddl.OWN}._catchwater_markers").fetchall()
@@ -138,9 +141,15 @@ class DuckdbSession:
     def prepare(self, models: Sequence[Model]) -> None:
         """Tables first, then the views in the order given. Raises WarehouseError naming the model."""
         tables = [model for model in models if model.materialized != "view"]
-        for model in [*tables, *(model for model in models if model.materialized == "view")]:
-            with self._transaction(model.name):
-                ddl.prepare(self._con, model, models)
+        waiting = [*tables, *(model for model in models if model.materialized == "view")]
+        while waiting:
+            try:
+                with self._transaction(waiting[0].name):
+                    ddl.prepare(self._con, waiting[0], models)
+            except WarehouseError as error:
+                self._unprepared |= {model.name: error for model in waiting}
+                raise
+            self._unprepared.pop(waiting.pop(0).name, None)
 
     def retire(self, keep: Collection[str]) -> None:
         with self._transaction("models that are gone"):
@@ -162,7 +171,9 @@ class DuckdbSession:
 
     def finish(self, before: int | None) -> int:
         """The number of the version that this file becomes, written into it; times in seconds begin a series, so
-        that numbers grow even when all files were lost."""
+        that numbers grow even when all files were lost. Raises the WarehouseError of a table or view that couldn't be
+        made where readers have it: they keep the file in which it is."""
+        self._check_prepared()
         with self._transaction("the version"):
             found = self._con.execute(f"SELECT max(number) FROM {ddl.OWN}._catchwater_versions").fetchone()
             held = found[0] if found and found[0] else 0
@@ -170,6 +181,12 @@ class DuckdbSession:
             self._con.execute(f"DELETE FROM {ddl.OWN}._catchwater_versions")
             self._con.execute(f"INSERT INTO {ddl.OWN}._catchwater_versions VALUES (?)", [number])
         return number
+
+    def _check_prepared(self) -> None:
+        held, here = dict(self.front.models) if self.front else {}, ddl.shapes(self._con)
+        for name, error in self._unprepared.items():
+            if name in held and held[name] != here.get(name):
+                raise error
 
     def _model(self, batches: Sequence[LoadBatch], markers: Mapping[str, Marker]) -> Loaded:
         model = batches[0].model

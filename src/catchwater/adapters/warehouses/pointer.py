@@ -53,6 +53,11 @@ def read(folder: Path) -> Pointer | None:
     return pointer if size == pointer.size else None
 
 
+def forget(folder: Path) -> None:
+    """Before a file is made anew: a load that is killed could leave one of the size that an old pointer names."""
+    (folder / "current.json").unlink(missing_ok=True)
+
+
 def stage(folder: Path, pointer: Pointer) -> Staged:
     cut = {log: list(marker) for log, marker in pointer.version.cut.items()}
     data = {

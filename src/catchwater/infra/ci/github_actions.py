@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from catchwater import __version__
+from catchwater.infra.ci import github_diff, github_steps
+from catchwater.infra.ci.github_steps import CHECKOUT, OWN, SETUP
 from catchwater.infra.package import PYTHON as RUNS_ON
 
 if TYPE_CHECKING:
@@ -11,12 +13,6 @@ if TYPE_CHECKING:
 
 PATH = ".github/workflows/catchwater.yml"
 TERRAFORM = "1.11.4"
-# Pinned by commit; the comment says the release that the commit is.
-CHECKOUT = "actions/checkout@08c6903cd8c0fde910a37f88322edcfb5dd907a8 # v5.0.0"
-PYTHON = "actions/setup-python@a26af69be951a213d495a4c3e4e4022e16d87065 # v5.6.0"
-SETUP = "hashicorp/setup-terraform@b9cd54a3c349d3f38e8881555d616ced269862dd # v3.1.2"
-AWS = "aws-actions/configure-aws-credentials@ececac1a45f3b08a01d2dd070d28d111c5fe6722 # v4.1.0"
-GOOGLE = "google-github-actions/auth@7c6bc770dae815cd3e89ee6cdf493a5fab2cc093 # v3.0.0"
 
 _HEAD = """\
 # Written by `catchwater build`: change catchwater.yml and build again.
@@ -56,10 +52,7 @@ _LOOKML = f"""\
       - uses: {CHECKOUT}
         with:
           persist-credentials: false
-      - uses: {PYTHON}
-        with:
-          python-version: "3.12"
-      - run: python -m pip install "catchwater[looker]=={__version__}"
+{github_steps.python(f"catchwater[looker]=={__version__}")}\
       - run: catchwater lookml --check --plan "infra/ENVIRONMENT/plan.json"
 """
 _PLAN = """\
@@ -112,17 +105,16 @@ def files(stages: Sequence["Stage"]) -> dict[str, str]:
     text = _HEAD
     if stages[0].plan.serve.get("looker"):
         text += _LOOKML.replace("ENVIRONMENT", stages[0].environment)
-    text += "".join(_plan(stage) for stage in stages)
+    text += "".join(_plan(stage) + github_diff.jobs(stage) for stage in stages)
     for number, stage in enumerate(stages):
         text += _apply(stage, stages[number - 1] if number else None)
     return {PATH: text}
 
 
 def _plan(stage: "Stage") -> str:
-    own = "github.event.pull_request.head.repo.full_name == github.repository"
     return (
         f"  plan-{stage.environment}:\n"
-        f"    if: github.event_name == 'pull_request' && {own}\n"
+        f"    if: github.event_name == 'pull_request' && {OWN}\n"
         f"    name: plan {stage.environment}\n"
         + _job("pull-requests: write # the plan is a comment")
         + _environment(stage)
@@ -178,15 +170,14 @@ def _steps(stage: "Stage", purpose: str) -> str:
     text = f"    steps:\n      - uses: {CHECKOUT}\n        with:\n          persist-credentials: false\n"
     if any(step.compute in ("lambda", "function") for step in stage.plan.steps):
         extras = "aws,google" if "google" in stage.plan.clouds else "aws"
-        text += f'      - uses: {PYTHON}\n        with:\n          python-version: "{RUNS_ON}"\n'
-        text += f'      - run: python -m pip install "catchwater[postgres,http,topic,{extras}]=={__version__}"\n'
+        text += github_steps.python(f"catchwater[postgres,http,topic,{extras}]=={__version__}", RUNS_ON)
         text += f"      - run: catchwater package --env {stage.environment}\n"
     text += f"      - uses: {SETUP}\n        with:\n          terraform_version: {TERRAFORM}\n"
     text += "          terraform_wrapper: false\n"
     if "aws" in stage.plan.clouds:
-        text += _aws(stage, purpose)
+        text += github_steps.aws(stage, purpose, stage.role(purpose))
     if "google" in stage.plan.clouds:
-        text += _google(stage, purpose)
+        text += github_steps.google(stage, stage.account(purpose))
     return text
 
 
@@ -204,22 +195,3 @@ def _images(stage: "Stage") -> str:
         "      - name: Images\n        run: |\n          set -euo pipefail\n"
         f"          gcloud auth configure-docker {host} --quiet\n{built}"
     )
-
-
-def _aws(stage: "Stage", purpose: str) -> str:
-    region = stage.plan.clouds["aws"]["region"]
-    text = f"      - uses: {AWS}\n        with:\n          aws-region: {region}\n"
-    if stage.plan.credentials == "keys":
-        text += "          aws-access-key-id: ${{ secrets.AWS_ACCESS_KEY_ID }}\n"
-        return text + "          aws-secret-access-key: ${{ secrets.AWS_SECRET_ACCESS_KEY }}\n"
-    return (
-        text + f"          role-to-assume: {stage.role(purpose)}\n          role-session-name: catchwater-{purpose}\n"
-    )
-
-
-def _google(stage: "Stage", purpose: str) -> str:
-    text = f"      - uses: {GOOGLE}\n        with:\n"
-    if stage.plan.credentials == "keys":
-        return text + "          credentials_json: ${{ secrets.GCLOUD_KEY }}\n"
-    text += "          workload_identity_provider: ${{ vars.GOOGLE_WORKLOAD_IDENTITY_PROVIDER }}\n"
-    return text + f"          service_account: {stage.account(purpose)}\n"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from catchwater.errors import AlreadyRunning
 from catchwater.infra.twin.receipt import Receipt
 from catchwater.plan.plan import Plan
-from catchwater.project.schema import Loaded
+from catchwater.project.loaded import Loaded
 
 if TYPE_CHECKING:
     from catchwater.infra.twin.standing import Beside

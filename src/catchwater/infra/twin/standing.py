@@ -28,7 +28,7 @@ from catchwater.infra.twin.grants import Permission
 from catchwater.infra.twin.provider import TwinProvider
 from catchwater.infra.twin.resources.kind import found
 from catchwater.plan.plan import Plan
-from catchwater.project.schema import Loaded
+from catchwater.project.loaded import Loaded
 from catchwater.project.variables import references
 
 APPLIES = "catchwater-twin-apply"

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -108,7 +108,7 @@ class Trial:
             return found + rows.loaded(self.plan, url, schema, oracle)
 
     def source_url(self, name: str) -> str:
-        held = self.job.loaded.model_copy(update={"variables": dict(self.job.beside.variables)})
+        held = replace(self.job.loaded, variables=dict(self.job.beside.variables))
         declared = str(self.plan.source(name).declared.get("url") or "")
         return resolver(held, lambda _: "")(declared)
 
@@ -286,7 +286,7 @@ def opened(standing: Standing) -> Wiring:
         "AWS_ENDPOINT_URL": emulator.endpoint, "AWS_REGION": emulator.region,
         "AWS_ACCESS_KEY_ID": emulator.root.key, "AWS_SECRET_ACCESS_KEY": emulator.root.secret,
     }  # fmt: skip
-    loaded = standing.job.loaded.model_copy(update={"variables": variables, "folder": standing.job.work})
+    loaded = replace(standing.job.loaded, variables=variables, folder=standing.job.work)
     zones = {zone: f"s3://{places.bucket(plan, zone)}" for zone in ("ingestion", "processed")}
     where = Places(zones, "secrets_manager", standing.job.work / "state")
     where.state.mkdir(parents=True, exist_ok=True)
