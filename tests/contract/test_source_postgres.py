@@ -649,7 +649,7 @@ def test_what_is_asked_for_and_what_is_left_out(db: Database) -> None:
         (['CREATE TABLE "A b" (x int)', "CREATE TABLE a_b (x int)"], ["public.A b", "public.a_b"]),
         (["CREATE SCHEMA a", "CREATE TABLE a.b (x int)", "CREATE TABLE a_b (x int)"], ["a.b", "public.a_b"]),
         (["CREATE TABLE t (_seq int)"], ["public.t", "_seq"]),
-        (["CREATE TABLE t (File_Index int)"], ["public.t", "File_Index"]),
+        (['CREATE TABLE t ("File_Index" int)'], ["public.t", "File_Index"]),
         (['CREATE TABLE t ("_OP" int)'], ["public.t", "_OP"]),
         (['CREATE TABLE t ("A" int, a int)'], ["public.t", "A and a"]),
     ],
