@@ -42,6 +42,8 @@ class History:
     def end(self, late: Connection) -> None:
         late.run(self.chance.choice(["COMMIT", "COMMIT", "ROLLBACK"]))
         self.late.remove(late)
+        self.db.open.remove(late)
+        late.close()
 
     def _write(self, run: Callable[[str], object]) -> None:
         self.now += self.chance.randrange(0, 6)
