@@ -23,7 +23,7 @@ from catchwater.stages.guard import (
 ADAPTERS = {
     ("store", "local"): "catchwater.adapters.stores.local:LocalStore",
     ("store", "s3"): "catchwater.adapters.stores.s3:S3Store",
-    ("source", "postgres"): "catchwater.adapters.sources.postgres:PostgresSource",
+    ("source", "postgres"): "catchwater.adapters.sources.postgres.source:PostgresSource",
     ("source", "topic"): "catchwater.adapters.sources.topic:TopicSource",
     ("source", "http_files"): "catchwater.adapters.sources.http_files:HttpFilesSource",
     ("source", "github"): "catchwater.adapters.sources.github:GithubSource",

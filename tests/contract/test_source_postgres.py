@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pytest
 
-from catchwater.adapters.sources import postgres_capture
+from catchwater.adapters.sources.postgres import capture as postgres_capture
 from catchwater.errors import SourceBusy, SourceError, SourceRefused, SourceUnreachable
 from catchwater.ports import Held
 from tests.support.postgres import (

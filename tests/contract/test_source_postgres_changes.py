@@ -7,11 +7,11 @@ from unittest import mock
 
 import pytest
 
-from catchwater.adapters.sources import postgres_change, postgres_difference, postgres_position
-from catchwater.adapters.sources.postgres_capture import Capture
-from catchwater.adapters.sources.postgres_change import Change, Pairs
-from catchwater.adapters.sources.postgres_deletes import Deletes
-from catchwater.adapters.sources.postgres_difference import Table
+from catchwater.adapters.sources.postgres import change, difference, position
+from catchwater.adapters.sources.postgres.capture import Capture
+from catchwater.adapters.sources.postgres.change import Change, Pairs
+from catchwater.adapters.sources.postgres.deletes import Deletes
+from catchwater.adapters.sources.postgres.difference import Table
 from catchwater.project.names import quote
 from tests.support.postgres import Database, Lake, any_db, assert_equal, db, postgres15, postgres16, postgres18
 from tests.support.tampering import rewrite
@@ -193,7 +193,7 @@ def test_a_key_in_quarantine_costs_nothing_until_it_changes(db: Database, tmp_pa
 def test_an_open_transaction_does_not_make_all_be_read_again(
     db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compared: list[str]
 ) -> None:
-    monkeypatch.setattr(postgres_position, "PINNED_XIDS", 5)
+    monkeypatch.setattr(position, "PINNED_XIDS", 5)
     db.run("CREATE TABLE t (id int PRIMARY KEY, v text)", "CREATE TABLE u (id int)")
     idle, lake = db.connect(), Lake(db, tmp_path, ["t"])
     idle.run("BEGIN")
@@ -214,7 +214,7 @@ def test_an_open_transaction_does_not_make_all_be_read_again(
 def test_many_changes_are_compared_at_once(
     db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compared: list[str]
 ) -> None:
-    monkeypatch.setattr(postgres_change, "MOST_PAIRS", 10)
+    monkeypatch.setattr(change, "MOST_PAIRS", 10)
     db.run("CREATE TABLE t (id int PRIMARY KEY, v text)", "INSERT INTO t SELECT i, 'v' FROM generate_series(1, 50) i")
     lake = Lake(db, tmp_path)
     lake.ingest()
@@ -315,6 +315,6 @@ def test_contents_compared_by_duckdb_s_own_hash_would_be_lost(
     def own(columns: Mapping[str, str]) -> str:
         return f"hash({', '.join(quote(name) for name in columns)})"
 
-    monkeypatch.setattr(postgres_difference, "content_hash", own)
+    monkeypatch.setattr(difference, "content_hash", own)
     with pytest.raises(AssertionError):
         alike(db, tmp_path)

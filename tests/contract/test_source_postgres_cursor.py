@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from catchwater.adapters.sources import postgres_contents, postgres_reading, postgres_routes
+from catchwater.adapters.sources.postgres import contents, reading, routes
 from catchwater.errors import SourceRefused
 from tests.support.postgres import Database, Lake, any_db, assert_equal, db, postgres15, postgres16, postgres18, source
 
@@ -35,7 +35,7 @@ def state(lake: Lake, table: str) -> Mapping[str, Any]:
 
 def later(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pass over the whole table is due at the next wake."""
-    monkeypatch.setattr(postgres_routes, "pass_due", lambda then, how, now: True)
+    monkeypatch.setattr(routes, "pass_due", lambda then, how, now: True)
 
 
 def test_a_cursor_takes_new_rows_late_ones_within_its_lag_and_nothing_twice(any_db: Database, tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_more_rows_than_a_batch_holds_come_in_several(
     db.run("CREATE TABLE t (id int PRIMARY KEY)", "INSERT INTO t SELECT generate_series(1, 30)")
     db.run("CREATE VIEW bag AS SELECT id % 4 AS r FROM t", "CREATE VIEW w AS SELECT id, id AS n FROM t")
     lake = lake_of(db, tmp_path, {"bag": "full", "w": {"cursor": "n", "key": ["id"], "lag": 0}}, ["bag", "w"])
-    monkeypatch.setattr(postgres_contents, "BATCH", 12)
+    monkeypatch.setattr(contents, "BATCH", 12)
     done = lake.ingest()
     found = [(m.part, m.complete, m.tables["bag"].rows, m.tables["w"].rows) for m in lake.log.batches(None)]
     assert found == [(1, False, 12, 12), (2, False, 12, 12), (3, True, 6, 6)]
@@ -246,7 +246,7 @@ def test_keys_that_cannot_be_held_are_set_aside_once(db: Database, tmp_path: Pat
 def test_one_key_over_the_limit_of_those_set_aside(
     db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres_reading, "MOST_ODD_KEYS", 1)
+    monkeypatch.setattr(reading, "MOST_ODD_KEYS", 1)
     db.run("CREATE TABLE t (id numeric(5, 1), n int)", "INSERT INTO t VALUES ('NaN', 1), ('NaN', 2)")
     lake = lake_of(db, tmp_path, {"t": {"full": True, "key": ["id", "n"]}})
     with pytest.raises(SourceRefused, match=r"over 1 rows whose key its type can't hold"):

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
-from catchwater.adapters.sources import postgres_capture, postgres_parts, postgres_reading
-from catchwater.adapters.sources.postgres import PostgresSource
-from catchwater.adapters.sources.postgres_connection import Session
+from catchwater.adapters.sources.postgres import capture as postgres_capture
+from catchwater.adapters.sources.postgres import parts
+from catchwater.adapters.sources.postgres import reading as postgres_reading
+from catchwater.adapters.sources.postgres.connection import Session
+from catchwater.adapters.sources.postgres.source import PostgresSource
 from catchwater.errors import SourceBusy, SourceUnreachable, UseError
 from catchwater.lake.manifest import Draft, Manifest
 from catchwater.ports import Held
@@ -27,7 +29,7 @@ FILL = f"INSERT INTO t SELECT i, 'v' || i, repeat('x', 200) FROM generate_series
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts of ten blocks, which two backends share."""
-    monkeypatch.setattr(postgres_parts, "PART_BLOCKS", 10)
+    monkeypatch.setattr(parts, "PART_BLOCKS", 10)
     monkeypatch.setattr(postgres_reading, "TWO_BACKENDS", 4)
 
 
@@ -238,7 +240,7 @@ def test_two_snapshots_in_one_batch_are_seen(db: Database, tmp_path: Path, monke
         second.execute(self.opening)
         return second
 
-    monkeypatch.setattr(postgres_parts, "PART_BLOCKS", 1_000)
+    monkeypatch.setattr(parts, "PART_BLOCKS", 1_000)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Session, "_shared", own)
         patch.setattr("catchwater.stages.ingest.ATTEMPTS", 1)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from catchwater.adapters.sources.postgres_connection import Session
+from catchwater.adapters.sources.postgres.connection import Session
 from catchwater.stages.ingest import held
 from tests.support.postgres import Database, Lake, db, postgres18, source  # noqa: F401
 

@@ -6,9 +6,8 @@ from unittest import mock
 import duckdb
 import pytest
 
-from catchwater.adapters.sources import postgres_connection as connection
-from catchwater.adapters.sources import postgres_reading
-from catchwater.adapters.sources.postgres_errors import NoRoom
+from catchwater.adapters.sources.postgres import connection, reading
+from catchwater.adapters.sources.postgres.errors import NoRoom
 from catchwater.project.names import literal
 from tests.support.postgres import Database, Lake, db, postgres18, source
 
@@ -48,7 +47,7 @@ def test_wide_rows_are_written_in_small_groups(wide: Database, tmp_path: Path, w
 
 
 def test_groups_that_end_by_their_rows_alone_are_found(wide: Database, tmp_path: Path) -> None:
-    with mock.patch.object(postgres_reading, "BY_BYTES", "ROW_GROUP_SIZE 122880"):
+    with mock.patch.object(reading, "BY_BYTES", "ROW_GROUP_SIZE 122880"):
         assert largest(Lake(wide, tmp_path, ["wide"]), tmp_path) > MOST
 
 

@@ -14,8 +14,8 @@ import trustme
 from pg8000.native import Connection
 
 from catchwater.adapters.sources import rds
-from catchwater.adapters.sources.postgres import PostgresSource
-from catchwater.adapters.sources.postgres_connection import address
+from catchwater.adapters.sources.postgres.connection import address
+from catchwater.adapters.sources.postgres.source import PostgresSource
 from catchwater.errors import SourceRefused, SourceUnreachable
 from catchwater.ports import Settings
 from catchwater.project.schema import PostgresSource as Spec

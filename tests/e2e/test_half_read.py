@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from catchwater.adapters.sources import postgres_capture, postgres_parts
+from catchwater.adapters.sources.postgres import capture, parts
 from catchwater.errors import SourceBusy
 from catchwater.stages import ingest
 from tests.support.commands import catchwater
@@ -32,9 +32,9 @@ def test_its_models_wait_until_it_is_read_whole(db: Database, tmp_path: Path, mo
     db.run(
         "INSERT INTO large SELECT i, repeat('x', 500) FROM generate_series(1, 200) i", "INSERT INTO small VALUES (1)"
     )
-    monkeypatch.setattr(postgres_parts, "PART_BLOCKS", 3)
+    monkeypatch.setattr(parts, "PART_BLOCKS", 3)
     monkeypatch.setattr(ingest, "ATTEMPTS", 1)
-    folder, right = tmp_path / "shop", postgres_parts.part
+    folder, right = tmp_path / "shop", parts.part
     written(folder, db.url(), "large", "small")
 
     def ending(*arguments: object) -> object:
@@ -42,7 +42,7 @@ def test_its_models_wait_until_it_is_read_whole(db: Database, tmp_path: Path, mo
             raise SourceBusy("no more for now")
         return right(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(postgres_capture.parts, "part", ending)
+    monkeypatch.setattr(capture.parts, "part", ending)
     assert catchwater("run", folder).exit == 1
     written(folder, db.url(), "small")
     assert catchwater("run", folder).exit == 0
@@ -52,6 +52,6 @@ def test_its_models_wait_until_it_is_read_whole(db: Database, tmp_path: Path, mo
     assert counted(folder, "large") == 0, "half of it was published"
     said = {one["name"]: one["state"] for one in catchwater("verify", folder, "--json").json["sources"]}
     assert said == {"shop.large": "not compared", "shop.small": "equal"}
-    monkeypatch.setattr(postgres_capture.parts, "part", right)
+    monkeypatch.setattr(capture.parts, "part", right)
     assert catchwater("run", folder).exit == 0
     assert (counted(folder, "large"), counted(folder, "small")) == (200, 1)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from catchwater.adapters.sources.postgres_catalog import folded
+from catchwater.adapters.sources.postgres.catalog import folded
 from catchwater.project.names import quote
 from tests.support.commands import Result, catchwater
 from tests.support.postgres import Database, db, postgres18  # noqa: F401

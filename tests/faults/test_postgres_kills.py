@@ -12,7 +12,7 @@ from unittest import mock
 import duckdb
 import pytest
 
-from catchwater.adapters.sources.postgres_reading import Reader
+from catchwater.adapters.sources.postgres.reading import Reader
 from catchwater.errors import SourceError
 from tests.support import proof
 from tests.support.postgres import Database, Lake, assert_equal, database, server, source

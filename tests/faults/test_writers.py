@@ -6,7 +6,8 @@ from unittest import mock
 
 import pytest
 
-from catchwater.adapters.sources import postgres_parts, postgres_position
+from catchwater.adapters.sources.postgres import parts as postgres_parts
+from catchwater.adapters.sources.postgres import position
 from tests.support import proof
 from tests.support.clusters import cluster
 from tests.support.postgres import Database, Lake, db, postgres18, source
@@ -23,7 +24,7 @@ def capture_under_writers(db: Database, lake: Lake, seconds: float, settle: Call
     transaction holds back as short as it may be."""
     seed = proof.seed()
     lake.source = source(lake.db.url(), list(TABLES), capture={"events": CURSOR})
-    short = mock.patch.object(postgres_position, "PINNED_XIDS", 100)
+    short = mock.patch.object(position, "PINNED_XIDS", 100)
     with mock.patch.object(postgres_parts, "PART_BLOCKS", 10), short:
         found = storm(db, lake, seconds, seed, settle)
     print(f"{seconds:.0f} s, {found}")

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from pg8000.native import Connection
 
-from catchwater.adapters.sources import postgres_routes
-from catchwater.adapters.sources.postgres_cursor import Cursor
+from catchwater.adapters.sources.postgres import routes
+from catchwater.adapters.sources.postgres.cursor import Cursor
 from tests.support import proof
 from tests.support.postgres import Database, Lake, assert_equal, db, postgres18, source
 
@@ -99,7 +99,7 @@ def test_random_histories(db: Database, tmp_path: Path, broken: bool, monkeypatc
         if number % 10 == 9:
             behind = len({row[0] for row in there(db, f"n < {bound}") - held(lake)})
             with monkeypatch.context() as due:
-                due.setattr(postgres_routes, "pass_due", lambda then, how, now: True)
+                due.setattr(routes, "pass_due", lambda then, how, now: True)
                 warnings = lake.ingest().warnings
             assert_equal(lake, "t")
             found = sum(int(text.split()[1]) for text in warnings)

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from pg8000.native import Connection
 
-from catchwater.adapters.sources import postgres_position
-from catchwater.adapters.sources.postgres_catalog import Relation
-from catchwater.adapters.sources.postgres_position import Snapshot
+from catchwater.adapters.sources.postgres import position as postgres_position
+from catchwater.adapters.sources.postgres.catalog import Relation
+from catchwater.adapters.sources.postgres.position import Snapshot
 from catchwater.errors import SourceRefused
 from tests.support.commands import catchwater
 from tests.support.mail import mail_server

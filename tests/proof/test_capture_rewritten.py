@@ -6,7 +6,7 @@ from unittest import mock
 
 import pytest
 
-from catchwater.adapters.sources import postgres_capture, postgres_parts
+from catchwater.adapters.sources.postgres import capture, parts
 from tests.support import proof
 from tests.support.postgres import Database, db, postgres18
 from tests.support.rewrites import REWRITES, Trial
@@ -23,7 +23,7 @@ LOOKED_FIRST = "; SELECT 1 FROM pg_class LIMIT 1"
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Locks that aren't granted are given up sooner, and asked for again sooner."""
-    monkeypatch.setattr(postgres_capture, "SETTINGS", postgres_capture.SETTINGS.replace("'2s'", "'300ms'"))
+    monkeypatch.setattr(capture, "SETTINGS", capture.SETTINGS.replace("'2s'", "'300ms'"))
     monkeypatch.setattr("catchwater.stages.ingest.FIRST_WAIT", 0.05)
 
 
@@ -31,7 +31,7 @@ def tried(db: Database, folder: Path, name: str, count: int, *, first: bool = Fa
     """What came out wrong at `count` moments of a capture (or of a first load in many parts)."""
     rewrite, chance = REWRITES[name], random.Random(f"{proof.seed()} {name}")
     problems = []
-    with mock.patch.object(postgres_parts, "PART_BLOCKS", 1 if first else postgres_parts.PART_BLOCKS):
+    with mock.patch.object(parts, "PART_BLOCKS", 1 if first else parts.PART_BLOCKS):
         if first not in known:
             known[first] = Trial(db, folder / "known", rewrite, first=first).moments()
         moments = sorted(chance.sample(range(known[first]), min(count, known[first])))
@@ -79,5 +79,5 @@ def test_rewritten_while_we_wait(db: Database, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["another kind of type", pytest.param("volatile default", marks=pytest.mark.proof)])
 def test_looked_then_locked_is_found(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """The broken way: the first query, and so the snapshot, is before the locks."""
-    monkeypatch.setattr(postgres_capture, "SETTINGS", postgres_capture.SETTINGS + LOOKED_FIRST)
+    monkeypatch.setattr(capture, "SETTINGS", capture.SETTINGS + LOOKED_FIRST)
     assert held_before(db, tmp_path, name) != [], "the broken way lost nothing: this proves nothing"

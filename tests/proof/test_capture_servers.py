@@ -9,7 +9,8 @@ from unittest import mock
 
 import pytest
 
-from catchwater.adapters.sources import postgres_capture, postgres_parts
+from catchwater.adapters.sources.postgres import capture as postgres_capture
+from catchwater.adapters.sources.postgres import parts as postgres_parts
 from catchwater.errors import SourceBusy
 from catchwater.ports import Extraction
 from tests.support import proof

@@ -12,7 +12,7 @@ import duckdb
 import pytest
 from pg8000.exceptions import DatabaseError
 
-from catchwater.adapters.sources import postgres_select
+from catchwater.adapters.sources.postgres import select
 from catchwater.errors import SourceError
 from catchwater.project.names import literal, quote
 from tests.support import proof, values
@@ -352,7 +352,7 @@ def test_xml(tmp_path: Path) -> None:
 @pytest.mark.proof
 def test_values_without_guards_are_found(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The broken way: values that a native type can't hold are sent as it."""
-    monkeypatch.setattr(postgres_select, "GUARDS", {})
+    monkeypatch.setattr(select, "GUARDS", {})
     found = []
     for table, (kind, texts) in {
         "a": ("numeric(9,2)", ["1.5", "NaN"]),

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from catchwater.adapters.sources import postgres_position
-from catchwater.adapters.sources.postgres_capture import Capture
+from catchwater.adapters.sources.postgres import position as postgres_position
+from catchwater.adapters.sources.postgres.capture import Capture
 from tests.support import proof
 from tests.support.clusters import WRAP, Cluster, cluster
 from tests.support.postgres import Lake, assert_equal, source

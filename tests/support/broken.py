@@ -124,8 +124,8 @@ def _killed(folder: Path) -> None:
 
 def _again(folder: Path) -> None:
     """A first load that was stopped begins anew, in parts of as many blocks as `folder` says by its name."""
-    from catchwater.adapters.sources import postgres_parts as parts
-    from catchwater.adapters.sources.postgres_capture import Capture
+    from catchwater.adapters.sources.postgres import parts
+    from catchwater.adapters.sources.postgres.capture import Capture
 
     reading, seen = Capture._reading, set[str]()
 

@@ -22,8 +22,8 @@ LIMIT_MB = 512
 SUMS = "count(*), sum(id), sum(v), sum(id * v % 1000003), sum({0}), sum(length(note))"
 THERE, HERE = SUMS.format("('x' || left(note, 8))::bit(32)::int8"), SUMS.format("('0x' || left(note, 8))::BIGINT")
 RUN = """import sys
-from catchwater.adapters.sources import postgres_parts
-postgres_parts.PART_BLOCKS = int(sys.argv.pop(1))
+from catchwater.adapters.sources.postgres import parts
+parts.PART_BLOCKS = int(sys.argv.pop(1))
 from catchwater.cli import main
 main()"""
 SOUND = (sys.executable, "-c", RUN)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from unittest import mock
 
-from catchwater.adapters.sources.postgres_connection import Session
+from catchwater.adapters.sources.postgres.connection import Session
 from tests.support.postgres import Database
 
 Statement = str | tuple[str, str]

@@ -13,7 +13,7 @@ import pytest
 from pg8000.native import Connection
 
 from catchwater.adapters.engines.duckdb import DuckdbEngine
-from catchwater.adapters.sources.postgres import PostgresSource
+from catchwater.adapters.sources.postgres.source import PostgresSource
 from catchwater.adapters.stores.local import LocalStore
 from catchwater.lake.log import Log
 from catchwater.lake.read import create_current, create_history

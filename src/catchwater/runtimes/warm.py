@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # Kinds of sources, and what they need before they are asked anything. Wiring, which names all other adapters, takes
 # longer to be imported than there is time here.
-EARLY = {"postgres": ("catchwater.adapters.sources.postgres_connection", "connection")}
+EARLY = {"postgres": ("catchwater.adapters.sources.postgres.connection", "connection")}
 logger = logging.getLogger("catchwater")
 
 

@@ -132,7 +132,7 @@ def test_a_database_without_news_is_asked_and_nothing_else_is_loaded(
 TEMPORARY = """
 import sys
 from catchwater.cli import once
-from catchwater.adapters.sources.postgres_connection import connection
+from catchwater.adapters.sources.postgres.connection import connection
 once.quick(once.asked(sys.argv[1:]))
 print(connection().execute("SELECT current_setting('temp_directory')").fetchone()[0])
 """

@@ -38,7 +38,7 @@ def _hint(folder: Path, *kinds: str) -> Path:
 def test_a_project_with_a_database_begins_with_what_reaches_it(tmp_path: Path, begun: list[Any]) -> None:
     warm.warm(_hint(tmp_path, "topic", "postgres", "postgres"))
     _wait()
-    assert begun == [("catchwater.adapters.sources.postgres_connection", "connection")]
+    assert begun == [("catchwater.adapters.sources.postgres.connection", "connection")]
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from catchwater.adapters.sources import postgres_connection as connection
-from catchwater.adapters.sources import postgres_errors as errors
+from catchwater.adapters.sources.postgres import connection, errors
 from catchwater.errors import MissingExtra, SourceBusy, SourceError, SourceRefused, SourceUnreachable
 from catchwater.ports import Settings
 from catchwater.project.schema import PostgresSource

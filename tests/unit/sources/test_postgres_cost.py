@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from catchwater.adapters.sources.postgres_catalog import Relation
-from catchwater.adapters.sources.postgres_cost import Weight, advice
-from catchwater.adapters.sources.postgres_select import Field
+from catchwater.adapters.sources.postgres.catalog import Relation
+from catchwater.adapters.sources.postgres.cost import Weight, advice
+from catchwater.adapters.sources.postgres.select import Field
 from catchwater.project.captures import TableCapture
 
 GB = 10**9

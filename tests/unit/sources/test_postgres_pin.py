@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from catchwater.adapters.sources.postgres_pin import pinned
+from catchwater.adapters.sources.postgres.pin import pinned
 from catchwater.ports import Extraction
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

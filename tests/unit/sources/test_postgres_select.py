@@ -3,7 +3,7 @@
 import duckdb
 import pytest
 
-from catchwater.adapters.sources.postgres_select import as_array, checksum, field_of, is_odd, select_here, select_there
+from catchwater.adapters.sources.postgres.select import as_array, checksum, field_of, is_odd, select_here, select_there
 
 
 def field(origin: str, typmod: int = -1, name: str = "a") -> object:

@@ -5,9 +5,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from catchwater.adapters.sources.postgres_catalog import Relation
-from catchwater.adapters.sources.postgres_connection import Address
-from catchwater.adapters.sources.postgres_declared import Misdeclared, Wrong, called, declared, named
+from catchwater.adapters.sources.postgres.catalog import Relation
+from catchwater.adapters.sources.postgres.connection import Address
+from catchwater.adapters.sources.postgres.declared import Misdeclared, Wrong, called, declared, named
 from catchwater.errors import SourceRefused
 from catchwater.project import names
 

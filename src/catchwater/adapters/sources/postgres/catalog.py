@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from catchwater.adapters.sources.postgres_select import Field, field_of
+from catchwater.adapters.sources.postgres.select import Field, field_of
 from catchwater.project import names
 from catchwater.project.tables import Column, Reference, TableSchema
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from uuid import uuid4
 
-from catchwater.adapters.sources.postgres_connection import both_cores
-from catchwater.adapters.sources.postgres_reading import MOST_ODD_KEYS, Found, Reader, Wanted, drop, hold, scan
-from catchwater.adapters.sources.postgres_select import columns_here
+from catchwater.adapters.sources.postgres.connection import both_cores
+from catchwater.adapters.sources.postgres.reading import MOST_ODD_KEYS, Found, Reader, Wanted, drop, hold, scan
+from catchwater.adapters.sources.postgres.select import columns_here
 from catchwater.lake.hashed import content_hash, differing
 from catchwater.ports import Held
 from catchwater.project import names

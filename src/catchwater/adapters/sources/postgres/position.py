@@ -6,8 +6,8 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from catchwater.adapters.sources.postgres_catalog import Relation
-from catchwater.adapters.sources.postgres_select import XID, checksum, row_checksum
+from catchwater.adapters.sources.postgres.catalog import Relation
+from catchwater.adapters.sources.postgres.select import XID, checksum, row_checksum
 from catchwater.errors import SourceRefused
 from catchwater.ports import TableHeld
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from catchwater.adapters.sources.postgres_difference import Table
-from catchwater.adapters.sources.postgres_reading import scan
-from catchwater.adapters.sources.postgres_select import Field, columns_here, is_odd
+from catchwater.adapters.sources.postgres.difference import Table
+from catchwater.adapters.sources.postgres.reading import scan
+from catchwater.adapters.sources.postgres.select import Field, columns_here, is_odd
 from catchwater.project import names
 
 GROUPS = 65_521  # a prime: numbers that count in steps of a power of two, or of ten, still spread

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from catchwater.adapters.sources.postgres_connection import both_cores
-from catchwater.adapters.sources.postgres_deletes import Deletes
-from catchwater.adapters.sources.postgres_difference import Table
-from catchwater.adapters.sources.postgres_position import WRAP, Sum
-from catchwater.adapters.sources.postgres_reading import number, scan
-from catchwater.adapters.sources.postgres_select import as_array, pairs_sum
+from catchwater.adapters.sources.postgres.connection import both_cores
+from catchwater.adapters.sources.postgres.deletes import Deletes
+from catchwater.adapters.sources.postgres.difference import Table
+from catchwater.adapters.sources.postgres.position import WRAP, Sum
+from catchwater.adapters.sources.postgres.reading import number, scan
+from catchwater.adapters.sources.postgres.select import as_array, pairs_sum
 from catchwater.ports import Held
 from catchwater.project import names
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, unquote
 
 from catchwater.adapters.memory import limit
-from catchwater.adapters.sources.postgres_errors import NoRoom, broken, unreachable
+from catchwater.adapters.sources.postgres.errors import NoRoom, broken, unreachable
 from catchwater.errors import MissingExtra, SourceRefused
 from catchwater.project import names
 

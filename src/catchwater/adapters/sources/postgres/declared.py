@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from catchwater.adapters.sources.postgres_catalog import Relation, folded
+from catchwater.adapters.sources.postgres.catalog import Relation, folded
 from catchwater.errors import SourceRefused
 from catchwater.project import names
 

@@ -6,19 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from catchwater.adapters.sources import postgres_catalog as catalog
-from catchwater.adapters.sources import postgres_choice as choice
-from catchwater.adapters.sources import postgres_parts as parts
-from catchwater.adapters.sources import postgres_position as position
-from catchwater.adapters.sources.postgres_batch import Taken, extraction
-from catchwater.adapters.sources.postgres_catalog import Relation
-from catchwater.adapters.sources.postgres_change import Change, late_pairs
-from catchwater.adapters.sources.postgres_connection import Session
-from catchwater.adapters.sources.postgres_difference import Table
-from catchwater.adapters.sources.postgres_errors import gone
-from catchwater.adapters.sources.postgres_parts import Heap, Reading
-from catchwater.adapters.sources.postgres_position import HALF, Sum
-from catchwater.adapters.sources.postgres_reading import Found, Wanted
+from catchwater.adapters.sources.postgres import catalog, choice, parts, position
+from catchwater.adapters.sources.postgres.batch import Taken, extraction
+from catchwater.adapters.sources.postgres.catalog import Relation
+from catchwater.adapters.sources.postgres.change import Change, late_pairs
+from catchwater.adapters.sources.postgres.connection import Session
+from catchwater.adapters.sources.postgres.difference import Table
+from catchwater.adapters.sources.postgres.errors import gone
+from catchwater.adapters.sources.postgres.parts import Heap, Reading
+from catchwater.adapters.sources.postgres.position import HALF, Sum
+from catchwater.adapters.sources.postgres.reading import Found, Wanted
 from catchwater.errors import SourceBusy
 from catchwater.ports import Extraction, Held, TableHeld
 

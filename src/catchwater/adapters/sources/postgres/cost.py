@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from catchwater.adapters.sources.postgres_catalog import Relation
-from catchwater.adapters.sources.postgres_choice import written
-from catchwater.adapters.sources.postgres_connection import Session
-from catchwater.adapters.sources.postgres_declared import NUMBERS, TIMES
+from catchwater.adapters.sources.postgres.catalog import Relation
+from catchwater.adapters.sources.postgres.choice import written
+from catchwater.adapters.sources.postgres.connection import Session
+from catchwater.adapters.sources.postgres.declared import NUMBERS, TIMES
 from catchwater.project import names
 
 DISK = 125_000_000  # bytes a second: what the usual disk of a cloud's database reads without more being paid for

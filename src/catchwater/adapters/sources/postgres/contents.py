@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from catchwater.adapters.sources.postgres_batch import set_aside
-from catchwater.adapters.sources.postgres_catalog import Relation
-from catchwater.adapters.sources.postgres_connection import Session
-from catchwater.adapters.sources.postgres_difference import EXACT, Table
-from catchwater.adapters.sources.postgres_position import another_key
-from catchwater.adapters.sources.postgres_reading import Wanted, hold, scan
-from catchwater.adapters.sources.postgres_select import is_odd, row_hash, select_here, select_there
+from catchwater.adapters.sources.postgres.batch import set_aside
+from catchwater.adapters.sources.postgres.catalog import Relation
+from catchwater.adapters.sources.postgres.connection import Session
+from catchwater.adapters.sources.postgres.difference import EXACT, Table
+from catchwater.adapters.sources.postgres.position import another_key
+from catchwater.adapters.sources.postgres.reading import Wanted, hold, scan
+from catchwater.adapters.sources.postgres.select import is_odd, row_hash, select_here, select_there
 from catchwater.errors import SourceRefused
 from catchwater.lake.hashed import content_hash, differing
 from catchwater.ports import Captured, Held, Refused, TableHeld

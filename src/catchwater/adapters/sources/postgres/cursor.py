@@ -6,11 +6,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from catchwater.adapters.sources.postgres_catalog import Relation
-from catchwater.adapters.sources.postgres_connection import Session
-from catchwater.adapters.sources.postgres_contents import Contents, Read
-from catchwater.adapters.sources.postgres_declared import NUMBERS
-from catchwater.adapters.sources.postgres_select import Field
+from catchwater.adapters.sources.postgres.catalog import Relation
+from catchwater.adapters.sources.postgres.connection import Session
+from catchwater.adapters.sources.postgres.contents import Contents, Read
+from catchwater.adapters.sources.postgres.declared import NUMBERS
+from catchwater.adapters.sources.postgres.select import Field
 from catchwater.errors import SourceRefused
 from catchwater.ports import Held
 from catchwater.project import names

@@ -5,14 +5,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from catchwater.adapters.sources import postgres_catalog as catalog
-from catchwater.adapters.sources import postgres_choice as choice
-from catchwater.adapters.sources.postgres_catalog import Relation
-from catchwater.adapters.sources.postgres_connection import Session
-from catchwater.adapters.sources.postgres_contents import Contents, Read
-from catchwater.adapters.sources.postgres_cursor import Cursor, Seen, pass_due, read_from
-from catchwater.adapters.sources.postgres_declared import bound
-from catchwater.adapters.sources.postgres_position import Snapshot, recognised, snapshot_of
+from catchwater.adapters.sources.postgres import catalog, choice
+from catchwater.adapters.sources.postgres.catalog import Relation
+from catchwater.adapters.sources.postgres.connection import Session
+from catchwater.adapters.sources.postgres.contents import Contents, Read
+from catchwater.adapters.sources.postgres.cursor import Cursor, Seen, pass_due, read_from
+from catchwater.adapters.sources.postgres.declared import bound
+from catchwater.adapters.sources.postgres.position import Snapshot, recognised, snapshot_of
 from catchwater.errors import SourceBusy
 from catchwater.ports import Captured, Extraction, Held
 from catchwater.project.captures import TableCapture

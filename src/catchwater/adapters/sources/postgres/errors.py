@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from catchwater.errors import SourceBusy, SourceError, SourceRefused, SourceUnreachable
 
 if TYPE_CHECKING:
-    from catchwater.adapters.sources.postgres_connection import Address
+    from catchwater.adapters.sources.postgres.connection import Address
 
 HINTS = {
     "password authentication failed": "check the user and the password",

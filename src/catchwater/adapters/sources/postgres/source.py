@@ -6,14 +6,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from catchwater.adapters.sources import postgres_catalog as catalog
-from catchwater.adapters.sources.postgres_capture import Capture, NotLocked, transaction
-from catchwater.adapters.sources.postgres_catalog import Relation
-from catchwater.adapters.sources.postgres_choice import choose, survey
-from catchwater.adapters.sources.postgres_connection import Address, Session, address, attached, connection, with_room
-from catchwater.adapters.sources.postgres_declared import UNLOCKABLE, Misdeclared, named, routed
-from catchwater.adapters.sources.postgres_parts import rewound, unfinished
-from catchwater.adapters.sources.postgres_pin import pinned
+from catchwater.adapters.sources.postgres import catalog
+from catchwater.adapters.sources.postgres.capture import Capture, NotLocked, transaction
+from catchwater.adapters.sources.postgres.catalog import Relation
+from catchwater.adapters.sources.postgres.choice import choose, survey
+from catchwater.adapters.sources.postgres.connection import Address, Session, address, attached, connection, with_room
+from catchwater.adapters.sources.postgres.declared import UNLOCKABLE, Misdeclared, named, routed
+from catchwater.adapters.sources.postgres.parts import rewound, unfinished
+from catchwater.adapters.sources.postgres.pin import pinned
 from catchwater.errors import CatchwaterError, Problem, ProjectError, UseError
 from catchwater.ports import Compared, Extraction, Held, Settings, Survey
 from catchwater.project import names
@@ -52,7 +52,7 @@ class PostgresSource:
 
     def advice(self, every: float | None) -> tuple[str, ...]:
         """What is left out and why, and what would cost the database less, when read every `every` seconds."""
-        from catchwater.adapters.sources import postgres_cost as cost
+        from catchwater.adapters.sources.postgres import cost
 
         with closing(connection()) as con, attached(con, self._place()) as session:
             chosen = self._chosen(session)
@@ -86,7 +86,7 @@ class PostgresSource:
         return with_room(lambda: self._compared(tables, held, work))
 
     def _compared(self, tables: Sequence[str], held: Held, work: Path) -> Mapping[str, Compared]:
-        from catchwater.adapters.sources.postgres_verify import Comparison
+        from catchwater.adapters.sources.postgres.verify import Comparison
 
         place = self._place()
         with closing(connection()) as con, attached(con, place) as session:
@@ -153,7 +153,7 @@ class PostgresSource:
             capture = Capture(session, held, work)
             if not hows:
                 return pinned(capture.run(pairs), capture.pin, held.position or {})
-            from catchwater.adapters.sources.postgres_routes import Routes
+            from catchwater.adapters.sources.postgres.routes import Routes
 
             routes = Routes(session, held, work, hows)
             return pinned(routes.add(capture.run(routes.rest(pairs))), capture.pin, held.position or {})

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from catchwater.adapters.sources.postgres_catalog import Relation
-from catchwater.adapters.sources.postgres_connection import Session
-from catchwater.adapters.sources.postgres_errors import tell
-from catchwater.adapters.sources.postgres_select import (
+from catchwater.adapters.sources.postgres.catalog import Relation
+from catchwater.adapters.sources.postgres.connection import Session
+from catchwater.adapters.sources.postgres.errors import tell
+from catchwater.adapters.sources.postgres.select import (
     XID,
     Field,
     is_odd,

@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from typing import Any
 
-from catchwater.adapters.sources.postgres_catalog import Relation
-from catchwater.adapters.sources.postgres_position import Snapshot, Sum
-from catchwater.adapters.sources.postgres_reading import Found
+from catchwater.adapters.sources.postgres.catalog import Relation
+from catchwater.adapters.sources.postgres.position import Snapshot, Sum
+from catchwater.adapters.sources.postgres.reading import Found
 from catchwater.ports import Captured, Extraction, Refused
 
 

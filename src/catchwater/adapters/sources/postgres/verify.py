@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from catchwater.adapters.sources import postgres_catalog as catalog
-from catchwater.adapters.sources.postgres_catalog import Relation
-from catchwater.adapters.sources.postgres_connection import Session, both_cores
-from catchwater.adapters.sources.postgres_declared import bound
-from catchwater.adapters.sources.postgres_difference import EXACT
-from catchwater.adapters.sources.postgres_position import HALF, candidates, form, same_server, snapshot_of, total
-from catchwater.adapters.sources.postgres_reading import hold
-from catchwater.adapters.sources.postgres_select import Field, is_odd, row_hash, select_here, select_there
+from catchwater.adapters.sources.postgres import catalog
+from catchwater.adapters.sources.postgres.catalog import Relation
+from catchwater.adapters.sources.postgres.connection import Session, both_cores
+from catchwater.adapters.sources.postgres.declared import bound
+from catchwater.adapters.sources.postgres.difference import EXACT
+from catchwater.adapters.sources.postgres.position import HALF, candidates, form, same_server, snapshot_of, total
+from catchwater.adapters.sources.postgres.reading import hold
+from catchwater.adapters.sources.postgres.select import Field, is_odd, row_hash, select_here, select_there
 from catchwater.errors import SourceBusy
 from catchwater.lake.hashed import content_hash, differing
 from catchwater.lake.parquet import BY_BYTES, options
