@@ -216,7 +216,7 @@ def test_lines_are_followed(project: Path) -> None:
             assert [line["message"] for line in lines] == ["committed"] * 3
             following.send_signal(signal.SIGINT)
             _, said = following.communicate(timeout=DEADLINE)
-            assert (following.returncode, said) == (130, "")
+            assert (following.returncode, said) == (130, "stopped\n")
         finally:
             following.kill()
 

@@ -81,7 +81,7 @@ WRONG: dict[str, dict[str, Any]] = {
     "unverified": {"email_verified": False},
     "issuer": {"iss": "https://example.org"},
     "over": {"iat": 1, "exp": 2},
-    "future": {"iat": int(time.time()) + 500},
+    "future": {"iat": int(time.time()) + 3_000},
 }
 
 
