@@ -84,7 +84,7 @@ class DuckdbWarehouse:
                 yield session
                 number = session.finish(now.version.number if now else None)
                 version = Version(number, session.markers(), ddl.shapes(con))
-                con.execute(f"USE memory; CHECKPOINT {files.ALIAS}; DETACH {files.ALIAS}")
+                files.leave(con, self.folder / back)
             except BaseException as error:
                 con.close()
                 self._doubt(back, error)

@@ -99,6 +99,16 @@ def busy(path: Path, error: Exception | None, patience: float) -> WarehouseBusy:
     )
 
 
+def leave(con: "duckdb.DuckDBPyConnection", path: Path) -> None:
+    """Write all that was done into the file, and end with it. Raises WarehouseError, as of a full disk."""
+    import duckdb
+
+    try:
+        con.execute(f"USE memory; CHECKPOINT {ALIAS}; DETACH {ALIAS}")
+    except duckdb.Error as error:
+        raise failed(path, error) from error
+
+
 def failed(path: Path, error: Exception) -> WarehouseError:
     return WarehouseError(str(error), where=str(path), next_step="catchwater run")
 
