@@ -12,7 +12,7 @@ from catchwater.adapters.sources.postgres.connection import Session
 from catchwater.adapters.sources.postgres.difference import EXACT, Table
 from catchwater.adapters.sources.postgres.position import another_key
 from catchwater.adapters.sources.postgres.reading import Wanted, hold, scan
-from catchwater.adapters.sources.postgres.select import is_odd, row_hash, select_here, select_there
+from catchwater.adapters.sources.postgres.select import row_hash, select_here
 from catchwater.errors import SourceRefused
 from catchwater.lake.hashed import content_hash, differing
 from catchwater.ports import Captured, Held, Refused, TableHeld
@@ -51,10 +51,7 @@ class Contents(Table):
     def read(self, where: str = "") -> tuple[Path, int]:
         """The rows there, in a file of the final shape; those whose key can't be held are left out (see `odd`)."""
         path = self.work / f"{uuid4()}.parquet"
-        odd = is_odd(self.key_fields)
-        conditions = [f"({text})" for text in (where, f"({odd}) IS NOT TRUE" if odd else "") if text]
-        tail = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        sql = f"SELECT {select_there(self.fields, self.version)} FROM {self.relation.rows_of} AS x{tail}"
+        sql = self.select(self.fields, where)
         rows = self.copy(
             f"SELECT {select_here(self.fields)}, v AS _version, 'upsert' AS _op, {self.at} AS _at "
             f"FROM {self.session.scan(sql)}",

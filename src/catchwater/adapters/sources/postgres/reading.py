@@ -81,38 +81,34 @@ class Reader:
     def at(self) -> str:
         return f"{names.literal(self.wanted.at)}::TIMESTAMPTZ"
 
+    @property
+    def version(self) -> str:
+        """In Postgres: what tells the versions of a row apart."""
+        return XID if self.relation.key else row_hash(self.fields)
+
     def select(self, fields: Sequence[Field], where: str, *, hashed: bool = False) -> str:
         """The SELECT that Postgres runs; rows whose key can't be held are left out (see `odd_keys`)."""
-        version = XID if self.relation.key else row_hash(self.fields)
         odd = is_odd(self.key_fields)
         conditions = [f"({text})" for text in (where, f"({odd}) IS NOT TRUE" if odd else "") if text]
         tail = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         leaf = ", x.tableoid::int8 AS t" if self.relation.leaves else ""
         more = f", {row_sum(self.key_fields)} AS h" if hashed else ""
-        return f"SELECT {select_there(fields, version)}{leaf}{more} FROM {self.relation.rows_of} AS x{tail}"
+        return f"SELECT {select_there(fields, self.version)}{leaf}{more} FROM {self.relation.rows_of} AS x{tail}"
 
     def fetch(self, where: str | None = None, *, hashed: bool = False) -> list[Path]:
         """Rows from Postgres in files of the final shape (with `_sum`, of each row, when `hashed`), all that are wanted
         or those of another condition; what it delivers is counted."""
-        import duckdb
-
         more = ", h AS _sum" if hashed else ""
         here = f"SELECT {select_here(self.fields)}, v::VARCHAR AS _version, 'upsert' AS _op, {self.at} AS _at{more}"
         halves = [self.wanted.where] if where is None else [where]
         if where is None and self.wanted.blocks >= TWO_BACKENDS:
             halves = self._halves()
         jobs = [(self.select(self.fields, half, hashed=hashed), self.work / f"{uuid4()}.parquet") for half in halves]
-        how = options([field.type for field in self.fields], BY_BYTES)
 
         def copy(session: Session, sql: str, path: Path) -> int:
-            copied = f"{here} FROM {session.scan(sql)}"
-            return number(session.con, f"COPY ({copied}) TO {names.literal(str(path))} {how}")
+            return self.copy(f"{here} FROM {session.scan(sql)}", path, session)
 
-        try:
-            self.found.read += sum(self._together(copy, jobs))
-        except duckdb.Error as error:
-            tell(self.relation.full, self.session.place.where, error)
-            raise
+        self.found.read += sum(self._together(copy, jobs))
         return [path for _, path in jobs]
 
     def _halves(self) -> list[str]:
@@ -188,9 +184,16 @@ class Reader:
         self.found.files.append(path)
         self.found.rows += rows
 
-    def copy(self, select: str, path: Path) -> int:
-        how = options([field.type for field in self.fields], BY_BYTES)
-        return number(self.con, f"COPY ({select}) TO {names.literal(str(path))} {how}")
+    def copy(self, select: str, path: Path, session: Session | None = None) -> int:
+        """The rows of a SELECT in DuckDB into a file; how many. Raises NoRoom and SourceRefused naming the table."""
+        import duckdb
+
+        con, how = (session or self.session).con, options([field.type for field in self.fields], BY_BYTES)
+        try:
+            return number(con, f"COPY ({select}) TO {names.literal(str(path))} {how}")
+        except duckdb.Error as error:
+            tell(self.relation.full, self.session.place.where, error)
+            raise
 
     def count(self, relation: str) -> int:
         return number(self.con, f"SELECT count(*) FROM {relation}")
