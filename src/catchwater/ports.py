@@ -84,8 +84,9 @@ class Store(Protocol):
         retry); Uncertain: no answer, so read back."""
         ...
 
-    def upload(self, key: str, path: Path) -> None:
-        """Store a local file under a new random key, durable on return."""
+    def upload(self, key: str, path: Path, *, ours: bool = False) -> None:
+        """Store a local file under a new random key, durable on return. A file of `ours` may become the object itself,
+        and is then gone from where it was."""
         ...
 
     def fetch(self, key: str) -> Path:

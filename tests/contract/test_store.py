@@ -1,6 +1,7 @@
 """The Store port's contract, the same for a local folder, for ministack, SeaweedFS and Cloud Storage."""
 
 import errno
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -114,6 +115,32 @@ def test_a_file_is_uploaded_whole_and_never_over_another(store: Store, tmp_path:
     with pytest.raises(AlreadyExists):
         store.upload("d/big", path)
     assert store.head("d/big") != 5
+
+
+def test_a_file_of_ours_may_be_taken_and_what_is_written_there_later_is_another(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "made.bin"
+    path.write_bytes(b"ours")
+    store.upload("d/ours", path, ours=True)
+    path.write_bytes(b"later")
+    store.fetch("d/ours")
+    assert store.read("d/ours") == b"ours"
+    with pytest.raises(AlreadyExists):
+        store.upload("d/ours", path, ours=True)
+    assert path.read_bytes() == b"later"
+
+
+def test_a_file_of_another_file_system_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    link, store, path = os.link, LocalStore(tmp_path / "lake"), tmp_path / "made.bin"
+
+    def elsewhere(made: Path, to: Path) -> None:
+        if made == path:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        link(made, to)
+
+    monkeypatch.setattr(os, "link", elsewhere)
+    path.write_bytes(b"ours")
+    store.upload("d/ours", path, ours=True)
+    assert (store.read("d/ours"), path.read_bytes()) == (b"ours", b"ours")
 
 
 def test_list_gives_what_begins_with_the_prefix_in_order(store: Store) -> None:

@@ -8,13 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from unittest import mock
 
 import pytest
 
 from catchwater.runtimes import embedded
-from tests.support.postgres import DEBIAN, INSTALLS, LACKING, SETTINGS, Database
+from tests.support.postgres import DEBIAN, INSTALLS, LACKING, SETTINGS, Database, place
 
 XIDS_PER_SEGMENT = 1 << 20  # 32 pages of 8 KiB, two bits a transaction
 SEGMENT_BYTES = 1 << 18
@@ -157,9 +156,8 @@ def _readable(home: Path) -> Path:
 @contextmanager
 def cluster(folder: Path, version: int = 18, **settings: str) -> Iterator[Cluster]:
     """A new server, ended with the block. Those before 16 want every folder above their data to be open."""
-    with TemporaryDirectory(prefix="catchwater-") as aside:
-        Path(aside).chmod(0o755)
-        made = Cluster(folder if version > 15 else Path(aside) / "server", version, settings).start()
+    with place() as aside:
+        made = Cluster(folder if version > 15 else aside, version, settings).start()
         try:
             yield made
         finally:

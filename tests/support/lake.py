@@ -50,7 +50,7 @@ class MemoryStore:
             raise AlreadyExists("the object exists", where=key)
         self.objects[key] = data
 
-    def upload(self, key: str, path: Path) -> None:
+    def upload(self, key: str, path: Path, *, ours: bool = False) -> None:
         self.create(key, path.read_bytes())
 
     def fetch(self, key: str) -> Path:
@@ -95,8 +95,8 @@ class Faulty:
         if fault == "after":
             raise Uncertain("no answer", where=key)
 
-    def upload(self, key: str, path: Path) -> None:
-        self.store.upload(key, path)
+    def upload(self, key: str, path: Path, *, ours: bool = False) -> None:
+        self.store.upload(key, path, ours=ours)
 
     def fetch(self, key: str) -> Path:
         return self.store.fetch(key)

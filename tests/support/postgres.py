@@ -1,6 +1,7 @@
 """Real Postgres servers for tests, and a source's log kept by the real ingest stage."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -48,25 +49,31 @@ def of_debian(folder: Path) -> embedded.Postgres:
         return embedded.postgres(folder, trust=True, settings=SETTINGS, install=DEBIAN)
 
 
+@contextmanager
+def place() -> Iterator[Path]:
+    """Where a server's data may stand; gone with the block, since each has forty megabytes and more."""
+    with TemporaryDirectory(prefix="catchwater-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder) / "server"
+
+
 @pytest.fixture(scope="session")
 def postgres15() -> Iterator[embedded.Postgres]:
     if not (DEBIAN / "bin" / "postgres").exists():
         pytest.skip(LACKING)
-    with TemporaryDirectory(prefix="catchwater-") as folder:
-        Path(folder).chmod(0o755)
-        with of_debian(Path(folder) / "server") as running:
-            yield running
-
-
-@pytest.fixture(scope="session")
-def postgres18(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.Postgres]:
-    with server(tmp_path_factory.mktemp("postgres18"), 18) as running:
+    with place() as folder, of_debian(folder) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def postgres16(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.Postgres]:
-    with server(tmp_path_factory.mktemp("postgres16"), 16) as running:
+def postgres18() -> Iterator[embedded.Postgres]:
+    with place() as folder, server(folder, 18) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def postgres16() -> Iterator[embedded.Postgres]:
+    with place() as folder, server(folder, 16) as running:
         yield running
 
 

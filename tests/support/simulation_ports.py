@@ -38,7 +38,7 @@ class Bucket:
             raise AlreadyExists("the object exists", where=key)
         self.objects[key] = data
 
-    def upload(self, key: str, path: Path) -> None:
+    def upload(self, key: str, path: Path, *, ours: bool = False) -> None:
         target = self.path(key)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
@@ -81,7 +81,7 @@ class BucketStore:
     def create(self, key: str, data: bytes) -> None:
         self._ask("create", key, lambda: self._bucket.create(key, data), effect=True)
 
-    def upload(self, key: str, path: Path) -> None:
+    def upload(self, key: str, path: Path, *, ours: bool = False) -> None:
         self._ask("upload", key, lambda: self._bucket.upload(key, path), effect=True)
 
     def fetch(self, key: str) -> Path:

@@ -35,6 +35,14 @@ class Held:
     columns: Mapping[str, tuple[Struct, ...]]
 
 
+def rows_of(path: Path) -> int:
+    """How many rows a Parquet file has. Raises Unfit."""
+    try:
+        return int(Reader(_footer(path)).struct(_ROWS)[_ROWS][1])
+    except (Unreadable, KeyError) as error:
+        raise Unfit(f"{path} isn't a Parquet file: {error!r}") from error
+
+
 def carry(sources: Sequence[Path], target: Path, columns: Sequence[tuple[str, str]], marked: str) -> None:
     """Write `target` with all rows of the `sources`: `columns` as (name there, name here), then `marked`, a column
     that is false in each row. Row groups, encodings and statistics stay as they are.

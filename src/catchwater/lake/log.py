@@ -100,14 +100,15 @@ class Log:
         return head is not None and head.checkpoint == checkpoint
 
     def stage(self, path: Path, rows: int, row_start: int = 0, folder: str = "data") -> File:
-        """Upload a local file under a random name; it belongs to no batch until one is committed that names it."""
+        """Upload a local file under a random name; it belongs to no batch until one is committed that names it. All but
+        raw files, which are the source's, may be gone from where they were then."""
         key = f"{self.folder}/{folder}/{uuid4().hex}{path.suffix}"
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        staged = self._clock.now()
-        self.store.upload(key, path)
+        staged, size = self._clock.now(), path.stat().st_size
+        with path.open("rb") as file, ThreadPoolExecutor(1) as pool:
+            digest = pool.submit(hashlib.file_digest, file, "sha256")
+            self.store.upload(key, path, ours=folder != "raw")
         self._staged[key] = staged
-        return File(path=key, sha256=digest, rows=rows, bytes=path.stat().st_size, row_start=row_start)
+        return File(path=key, sha256=digest.result().hexdigest(), rows=rows, bytes=size, row_start=row_start)
 
     def commit(self, draft: Draft, after: Manifest | None) -> Manifest:
         """Write the batch that follows `after` (None: the first).

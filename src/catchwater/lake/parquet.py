@@ -17,8 +17,6 @@ _INSTEAD = {
 }  # fmt: skip
 # Level 1 is 3 % larger than level 3, and 6 % less work.
 _ALWAYS = ("FORMAT parquet", "COMPRESSION zstd", "COMPRESSION_LEVEL 1")
-# For rows in no order: 122,880 wide rows in a group wouldn't find room in little memory.
-BY_BYTES = "ROW_GROUP_SIZE_BYTES '16MB'"
 _FEW_COLUMNS = 32
 _FLOATING = re.compile(r"\b(?:FLOAT|DOUBLE|REAL)\b")
 _WORDS = re.compile(

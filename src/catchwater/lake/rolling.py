@@ -11,6 +11,7 @@ from catchwater.lake.log import Log
 from catchwater.lake.manifest import File, Rolled, TableBatch
 from catchwater.lake.parquet import options_of
 from catchwater.lake.read import loaded
+from catchwater.lake.room import BY_BYTES, any_order
 from catchwater.lake.span import Span, rolled
 from catchwater.lake.versions import KEYLESS_COLUMNS, KEYLESS_KEY, casts, groups, own_number, revisions, scan, union
 from catchwater.project.names import literal, quote
@@ -19,9 +20,9 @@ from catchwater.project.tables import Column
 if TYPE_CHECKING:
     import duckdb
 
-LARGE = 1 << 23  # files of so many rows are never written again for being small
+LARGE, HEAVY = 1 << 23, 1 << 28  # files of so many rows, or bytes, are never written again for being small
 _GROUP = 122_880  # 120 of these, and what threads write beyond them, are fewer than 2^24 rows
-_FILES = (f"ROW_GROUP_SIZE {_GROUP}", "ROW_GROUPS_PER_FILE 120", "RETURN_STATS true")
+_FILES = (f"ROW_GROUP_SIZE {_GROUP}", BY_BYTES, "ROW_GROUPS_PER_FILE 120", "RETURN_STATS true")
 
 Shape = tuple[object, ...]
 Files = dict[Shape, tuple[File, ...]]
@@ -193,7 +194,7 @@ class Rolling:
         if not total:
             return tuple(kept)
         left, again = list(kept), []
-        while left and left[-1].rows <= min(total, LARGE):
+        while left and left[-1].rows <= min(total, LARGE) and left[-1].bytes < HEAVY:
             total += left.pop().rows
             again.append(old[len(left)])
         return (*left, *self._written([*(self._row(group, "") for group in groups(again)), *new]))
@@ -218,12 +219,13 @@ class Rolling:
     def _files(self, sql: str, *, empty: bool = False) -> list[File]:
         place = self.folder / uuid4().hex
         how = options_of(self.con, sql, *_FILES)
-        written = self.con.execute(f"COPY ({sql}) TO {literal(str(place))} {how}").fetchall()
+        with any_order(self.con):
+            written = self.con.execute(f"COPY ({sql}) TO {literal(str(place))} {how}").fetchall()
         files = []
         for path, rows, *_ in sorted(written):
             if rows or empty:
                 files.append(self.log.stage(Path(path), int(rows), folder="checkpoint"))
-            Path(path).unlink()
+            Path(path).unlink(missing_ok=True)
         return files
 
     def _nothing(self, table: _Table) -> tuple[File, ...]:

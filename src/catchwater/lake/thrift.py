@@ -21,10 +21,11 @@ class Reader:
     def __init__(self, data: bytes, at: int = 0) -> None:
         self.data, self.at = data, at
 
-    def struct(self) -> Struct:
+    def struct(self, upto: int = 0) -> Struct:
+        """One struct, or what stands of it before and in the field `upto`."""
         found: Struct = {}
         field = 0
-        while header := self._byte():
+        while upto not in found and (header := self._byte()):
             kind, step = header & 0x0F, header >> 4
             field = field + step if step else self._signed()
             found[field] = (kind, self.value(kind))
@@ -60,10 +61,12 @@ class Reader:
         return kind, [self.value(kind) for _ in range(size)]
 
     def _byte(self) -> int:
-        if self.at >= len(self.data):
-            raise Unreadable("the bytes end too early")
-        self.at += 1
-        return self.data[self.at - 1]
+        at = self.at
+        self.at = at + 1
+        try:
+            return self.data[at]
+        except IndexError as error:
+            raise Unreadable("the bytes end too early") from error
 
     def _bytes(self, size: int) -> bytes:
         found = self.data[self.at : self.at + size]

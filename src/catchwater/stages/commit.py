@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from catchwater.lake.difference import Counts
 from catchwater.lake.manifest import MAX_ROWS, Draft, Manifest
 from catchwater.lake.parquet import options_of, written
+from catchwater.lake.room import BY_BYTES, any_order
 from catchwater.plan.plan import Model
 from catchwater.project.names import literal, quote
 from catchwater.stages.checks import NEW
@@ -15,6 +16,9 @@ from catchwater.stages.work import INTO, KEYLESS, OUT, Computing, Part, count_be
 
 if TYPE_CHECKING:
     import duckdb
+
+MOST_SORTED = 64 << 20  # bytes of rows: more wouldn't find room beside the tables they stand in
+_LONG = ("VARCHAR", "BLOB", "BIT", "JSON", "[", "MAP", "STRUCT", "UNION")
 
 
 def commit(at: Computing, draft: Draft, counts: Counts) -> tuple[tuple[Manifest, ...], int]:
@@ -61,21 +65,43 @@ def _count_after(at: Computing, counts: Counts) -> int:
 
 
 def _create_out(con: "duckdb.DuckDBPyConnection", model: Model) -> None:
-    """`#out`: what is written, in an order that depends on the rows alone."""
+    """`#out`: what is written."""
     columns = ", ".join(written(column) for column in (*held_columns(model), *(() if model.key else KEYLESS)))
-    order = ", ".join(quote(name) for name in (model.key or [column.name for column in KEYLESS]))
-    first = f"{quote(model.order)}, " if model.order else ""
     con.execute(
         f"CREATE TEMP VIEW {quote(OUT)} AS SELECT {columns}, false AS _removed FROM {quote(INTO + '_upserts')} "
-        f"UNION ALL SELECT {columns}, true FROM {quote(INTO + '_removed')} ORDER BY _removed DESC, {first}{order}"
+        f"UNION ALL SELECT {columns}, true FROM {quote(INTO + '_removed')}"
     )
 
 
+def _order(model: Model) -> str:
+    """An order that depends on the rows alone."""
+    first = (model.order,) if model.order else ()
+    names = (*first, *(model.key or [column.name for column in KEYLESS]))
+    return f"ORDER BY _removed DESC, {', '.join(map(quote, names))}"
+
+
 def _written(at: Computing) -> Path:
+    """A file of the difference, in order as long as that finds room in little memory."""
     path = at.folder / f"{at.model.name}.parquet"
-    select = f"FROM {quote(OUT)}"
-    at.con.execute(f"COPY ({select}) TO {literal(str(path))} {options_of(at.con, select)}")
+    out = f"FROM {quote(OUT)}"
+    if _size(at) <= MOST_SORTED:
+        return _copy(at, f"{out} {_order(at.model)}", path)
+    with any_order(at.con):
+        return _copy(at, out, path, BY_BYTES)
+
+
+def _copy(at: Computing, select: str, path: Path, *more: str) -> Path:
+    at.con.execute(f"COPY ({select}) TO {literal(str(path))} {options_of(at.con, select, *more)}")
     return path
+
+
+def _size(at: Computing) -> int:
+    """Bytes of the rows that are written, unpacked."""
+    columns = held_columns(at.model)
+    long = [quote(column.name) for column in columns if any(word in column.type for word in _LONG)]
+    lengths = " + ".join(["0", *(f"coalesce(strlen({name}::VARCHAR), 0)" for name in long)])
+    row = at.con.execute(f"SELECT coalesce(sum({8 * len(columns)} + {lengths}), 0) FROM {quote(OUT)}").fetchone()
+    return int(row[0]) if row else 0
 
 
 def _slice(at: Computing, whole: Path, start: int, rows: int) -> Path:
@@ -86,5 +112,5 @@ def _slice(at: Computing, whole: Path, start: int, rows: int) -> Path:
         f"SELECT * EXCLUDE (file_row_number) FROM {file} WHERE file_row_number >= {start} AND "
         f"file_row_number < {start + rows}"
     )
-    at.con.execute(f"COPY ({select}) TO {literal(str(path))} {options_of(at.con, select)}")
-    return path
+    with any_order(at.con):
+        return _copy(at, select, path, BY_BYTES)

@@ -13,6 +13,7 @@ from catchwater.lake.checkpoint import roll
 from catchwater.lake.difference import Counts, check_key, difference
 from catchwater.lake.log import Log, stamp
 from catchwater.lake.manifest import Draft
+from catchwater.lake.room import suit_threads
 from catchwater.plan.plan import Model
 from catchwater.ports import Distributed, Engine
 from catchwater.project.names import literal, quote
@@ -140,7 +141,8 @@ def _table(at: Computing) -> Computing:
     names = ", ".join(quote(column.name) for column in columns)
     body = ", ".join(f"{quote(column.name)} {column.type}" for column in columns)
     at.con.execute(f"CREATE TEMP TABLE {quote(NEW)} ({body})")
-    at.con.execute(f"INSERT INTO {quote(NEW)} SELECT {names} FROM (\n{at.sql}\n)")
+    row = at.con.execute(f"INSERT INTO {quote(NEW)} SELECT {names} FROM (\n{at.sql}\n)").fetchone()
+    suit_threads(at.con, int(row[0]) if row else 0)
     return at
 
 

@@ -1,11 +1,11 @@
 """The first rows of a model, put straight into the files that are committed; no row is compared or left out here."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 
 from catchwater.lake.difference import Counts
 from catchwater.lake.parquet import file_type, options, read_back, written
+from catchwater.lake.room import BY_BYTES, any_order
 from catchwater.project.names import literal, quote
 from catchwater.stages.checks import NEW
 from catchwater.stages.inputs import Inputs, held_columns
@@ -37,9 +37,12 @@ def write_new(at: Computing) -> Part:
     columns = held_columns(at.model)
     items = ", ".join(map(written, columns))
     select = f"SELECT {items}, false AS _removed FROM (\n{at.sql}\n)"
-    how = options([file_type(column.type) for column in columns])
-    with _any_order(at):
-        row = at.con.execute(f"COPY ({select}) TO {literal(str(path))} {how}").fetchone()
+    types = [file_type(column.type) for column in columns]
+    if at.model.materialized == "incremental":  # the rows of a row-wise model are the same in whatever order it reads
+        with any_order(at.con):
+            row = at.con.execute(f"COPY ({select}) TO {literal(str(path))} {options(types, BY_BYTES)}").fetchone()
+    else:
+        row = at.con.execute(f"COPY ({select}) TO {literal(str(path))} {options(types)}").fetchone()
     part = Part(path, int(row[0]) if row else 0)
     _create_new(at, [part])
     return part
@@ -61,17 +64,6 @@ def _stands(at: Computing, parts: Sequence[Part]) -> bool:
 def _scan(parts: Sequence[Part]) -> str:
     files = ", ".join(literal(str(part.path)) for part in parts)
     return f"read_parquet([{files}], hive_partitioning = false)"
-
-
-@contextmanager
-def _any_order(at: Computing) -> Iterator[None]:
-    """The rows of a row-wise model are the same in whatever order they are read, and need no room to wait in."""
-    free = at.model.materialized == "incremental"
-    if free:
-        at.con.execute("SET preserve_insertion_order = false")
-    yield
-    if free:
-        at.con.execute("RESET preserve_insertion_order")
 
 
 def keeps_keys(at: Computing) -> bool:

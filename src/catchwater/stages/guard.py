@@ -65,9 +65,9 @@ class GuardedStore:
         self._need("create", key)
         self._store.create(key, data)
 
-    def upload(self, key: str, path: Path) -> None:
+    def upload(self, key: str, path: Path, *, ours: bool = False) -> None:
         self._need("create", key)
-        self._store.upload(key, path)
+        self._store.upload(key, path, ours=ours)
 
     def fetch(self, key: str) -> Path:
         self._need("read", key)

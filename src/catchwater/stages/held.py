@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from catchwater.lake.log import Log
 from catchwater.lake.read import create_state
+from catchwater.lake.room import keys_hashed
 from catchwater.plan.plan import Model
 from catchwater.project.names import quote
 from catchwater.project.tables import Column
@@ -28,6 +29,11 @@ _SMALL = {
 
 def create_held(at: Computing) -> None:
     """`#held`: the committed rows that the new ones take the place of; `#everything`: all rows afterwards."""
+    with keys_hashed(at.con):
+        _create_held(at)
+
+
+def _create_held(at: Computing) -> None:
     model, con = at.model, at.con
     if at.work.head is None or at.anew:
         _create_empty(con, model)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from catchwater import __version__
 from catchwater.errors import LostRace, SourceBusy
 from catchwater.lake import quarantine
+from catchwater.lake.carried import rows_of
 from catchwater.lake.checkpoint import roll
 from catchwater.lake.log import Log
 from catchwater.lake.manifest import Draft, Manifest, TableBatch
@@ -100,21 +101,13 @@ def _stage(log: Log, captured: Captured) -> TableBatch:
     files = []
     start = 0
     for path in captured.files:
-        rows = _rows(path)
+        rows = rows_of(path)
         files.append(log.stage(path, rows, start))
         start += rows
     schema = captured.schema
     return TableBatch(
         schema.columns, schema.key, start, tuple(files), captured.count, captured.checksum, captured.revised
     )
-
-
-def _rows(path: Path) -> int:
-    import duckdb
-
-    with duckdb.connect() as con:
-        found = con.execute("SELECT num_rows FROM parquet_file_metadata(?)", [str(path)]).fetchone()
-    return int(found[0]) if found else 0
 
 
 def held(log: Log, head: Manifest | None, store: Store) -> Held:

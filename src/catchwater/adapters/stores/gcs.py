@@ -64,7 +64,7 @@ class GcsStore:
                 retry=None,  # a second sending would meet our own object
             )
 
-    def upload(self, key: str, path: Path) -> None:
+    def upload(self, key: str, path: Path, *, ours: bool = False) -> None:
         blob = self._blob(key)
         blob.chunk_size = _CHUNK
         with self._errors(key), path.open("rb") as file:

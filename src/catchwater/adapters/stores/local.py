@@ -1,5 +1,6 @@
 """A zone in a folder of this machine: objects appear whole and at once, and nothing is ever overwritten."""
 
+import errno
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -43,7 +44,10 @@ class LocalStore:
     def create(self, key: str, data: bytes) -> None:
         self._place(self._path(key), lambda file: file.write(data))
 
-    def upload(self, key: str, path: Path) -> None:
+    def upload(self, key: str, path: Path, *, ours: bool = False) -> None:
+        if ours and self._take(path, self._path(key)):
+            return
+
         def copy(file: BinaryIO) -> None:
             with path.open("rb") as source:
                 shutil.copyfileobj(source, file, 1 << 20)
@@ -95,6 +99,20 @@ class LocalStore:
             _sync(folder.parent)
         self._recorded.add(folder)
 
+    def _take(self, made: Path, path: Path) -> bool:
+        """The file itself, synced, as the object; false where it is on another file system."""
+        try:
+            self._make_folder(path.parent)
+            _sync(made)
+            _link(made, path)
+            made.unlink()
+            _sync(path.parent)
+        except OSError as error:
+            if error.errno == errno.EXDEV:
+                return False
+            raise _refused(error, path) from error
+        return True
+
     def _place(self, path: Path, write: Callable[[BinaryIO], object]) -> None:
         temporary = path.with_name(TEMPORARY + uuid4().hex)
         try:
@@ -119,8 +137,9 @@ def _link(temporary: Path, path: Path) -> None:
         raise AlreadyExists("the object exists", where=str(path)) from error
 
 
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _sync(path: Path) -> None:
+    """A file or folder, as it is, on disk."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

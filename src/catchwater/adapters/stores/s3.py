@@ -73,7 +73,7 @@ class S3Store:
                 raise Uncertain("another write of this key was under way", where=self._at(key)) from error
             raise
 
-    def upload(self, key: str, path: Path) -> None:
+    def upload(self, key: str, path: Path, *, ours: bool = False) -> None:
         if self.head(key) is not None:
             raise AlreadyExists("the object exists", where=self._at(key))
         with self._errors(key):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from catchwater.adapters.warehouses import changes, ddl
 from catchwater.adapters.warehouses.changes import REMOVED, Table, equal, listed
 from catchwater.adapters.warehouses.ddl import stored
+from catchwater.lake.room import suit_threads
 from catchwater.ports import LoadBatch, Loaded
 from catchwater.project.names import quote
 
@@ -28,7 +29,7 @@ def apply(con: "duckdb.DuckDBPyConnection", table: Table, batches: Sequence[Load
         if table.current:
             _latest(con, table, "")
         return Loaded(added=added)
-    con.execute(f"CREATE OR REPLACE TEMP TABLE __stage AS {source}")
+    suit_threads(con, _number(con, f"CREATE OR REPLACE TEMP TABLE __stage AS {source}"))
     loaded = _merge(con, table)
     con.execute(f"DROP TABLE {_STAGE}")
     return loaded

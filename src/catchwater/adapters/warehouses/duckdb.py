@@ -36,7 +36,7 @@ class DuckdbWarehouse:
         *,
         patience: float = 30.0,
         memory: str = "512MB",
-        loading: str = "256MB",
+        loading: str = "192MB",
     ) -> None:
         self.name, self.spec = name, spec
         self.patience, self.memory, self.loading = patience, memory, loading

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 ALIAS = "warehouse"
 STORAGE = "v1.3.0"  # DuckDB 1.3 and newer read it; text is packed with a fifth less work than in the first format
+_KEPT = "16MB"  # of what was let go is kept for later; else wide rows leave hundreds
 _COPY = "import shutil, sys; shutil.copyfile(sys.argv[1], sys.argv[2])"
 _HELD = re.compile(r"Could not set lock|Conflicting lock|Unique file handle conflict|already attached")
 _PID = re.compile(r"\(PID (\d+)\)")
@@ -56,6 +57,8 @@ def attach(path: Path, memory: str, *, write: bool) -> "duckdb.DuckDBPyConnectio
         if write:
             con.execute(f"USE {ALIAS}")
             con.execute("SET preserve_insertion_order = false")  # in little memory an order has one thread write
+            for name in ("allocator_flush_threshold", "allocator_bulk_deallocation_flush_threshold"):
+                con.execute(f"SET {name} = '{_KEPT}'")
         else:
             con.execute("SET enable_external_access = false")
             con.execute("SET lock_configuration = true")

@@ -20,7 +20,8 @@ from catchwater.adapters.sources.postgres.select import (
     select_there,
 )
 from catchwater.errors import SourceBusy, SourceRefused
-from catchwater.lake.parquet import BY_BYTES, options
+from catchwater.lake.parquet import options
+from catchwater.lake.room import BY_BYTES
 from catchwater.ports import Held
 from catchwater.project import names
 

@@ -16,7 +16,8 @@ from catchwater.adapters.sources.postgres.reading import hold
 from catchwater.adapters.sources.postgres.select import Field, is_odd, row_hash, select_here, select_there
 from catchwater.errors import SourceBusy
 from catchwater.lake.hashed import content_hash, differing
-from catchwater.lake.parquet import BY_BYTES, options
+from catchwater.lake.parquet import options
+from catchwater.lake.room import BY_BYTES
 from catchwater.ports import Compared, Held, TableHeld
 from catchwater.project import names
 from catchwater.project.captures import TableCapture
