@@ -35,7 +35,7 @@ def difference(
     key: Sequence[str],
     into: str,
 ) -> Counts:
-    """Make the temporary tables `<into>_upserts` and `<into>_removed` that lead from `held` to `new`.
+    """Make the temporary relations `<into>_upserts` and `<into>_removed` that lead from `held` to `new`.
 
     `new`, `held` and `into` are unquoted names of relations that each have `columns`, in any order; make `new` a
     table, since it is read more than once. With a key: the rows of `new` that `held` lacks or has with another
@@ -84,18 +84,22 @@ def _keyed(
     fields = ", ".join(f"n.{quote(name)}" for name in columns)
     match = " AND ".join(f"n.{quote(name)} = h.{quote(name)}" for name in key)
     differs = " OR ".join(_differences(con, pair[0], columns, key)) or "false"
-    upserts, removed = quote(f"{into}_upserts"), quote(f"{into}_removed")
+    upserts, removed, changed = (quote(f"{into}_{name}") for name in ("upserts", "removed", "changed"))
+    keys = ", ".join(f"n.{quote(name)}" for name in key)
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE {removed} AS SELECT {fields} FROM {held} AS n ANTI JOIN {new} AS h ON {match}"
     )
     gone = _count(con, f"SELECT count(*) FROM {removed}")
     kept = _count(con, f"SELECT count(*) FROM {held}") - gone
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE {upserts} AS "
-        f"SELECT {fields} FROM {new} AS n LEFT JOIN {held} AS h ON {match} "
+        f"CREATE OR REPLACE TEMP TABLE {changed} AS "
+        f"SELECT {keys} FROM {new} AS n LEFT JOIN {held} AS h ON {match} "
         f"WHERE h.{quote(key[0])} IS NULL OR {differs}"
     )
-    total = _count(con, f"SELECT count(*) FROM {upserts}")
+    con.execute(
+        f"CREATE OR REPLACE TEMP VIEW {upserts} AS SELECT {fields} FROM {new} AS n SEMI JOIN {changed} AS h ON {match}"
+    )
+    total = _count(con, f"SELECT count(*) FROM {changed}")
     added = _count(con, f"SELECT count(*) FROM {new}") - kept
     return Counts(added=added, changed=total - added, removed=gone)
 
@@ -124,7 +128,8 @@ def _types(con: "duckdb.DuckDBPyConnection", relation: str) -> dict[str, str]:
 def _keyless(con: "duckdb.DuckDBPyConnection", pair: tuple[str, str], columns: Sequence[str], into: str) -> Counts:
     """Only the hashes of rows are counted and compared; of equal rows the last are those too many or too few."""
     fields = ", ".join(quote(name) for name in columns)
-    upserts, removed, hashed, moved = (quote(f"{into}_{name}") for name in ("upserts", "removed", "hashed", "moved"))
+    upserts, removed, changed = (quote(f"{into}_{name}") for name in ("upserts", "removed", "changed"))
+    hashed, moved = quote(f"{into}_hashed"), quote(f"{into}_moved")
     version, occurrence = (quote(name) for name in KEYLESS_KEY)
     new, held = quote(pair[0]), quote(pair[1])
     now, before = quote("#now"), quote("#before")
@@ -143,11 +148,12 @@ def _keyless(con: "duckdb.DuckDBPyConnection", pair: tuple[str, str], columns: S
     one = f"SELECT {version} FROM {moved} WHERE {now} = 1 AND {before} = 0"
     more = f"SELECT {version}, {now}, {before} FROM {moved} WHERE {now} > {before} AND {now} > 1"
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE {upserts} AS "
+        f"CREATE OR REPLACE TEMP TABLE {changed} AS "
         f"SELECT {fields}, {version}, 1::INTEGER AS {occurrence} FROM {hashed} SEMI JOIN ({one}) USING ({version}) "
         f"UNION ALL SELECT {fields}, {version}, unnest(range({before} + 1, {now} + 1))::INTEGER FROM "
         f"(SELECT DISTINCT ON ({version}) * FROM {hashed} JOIN ({more}) USING ({version}))"
     )
+    con.execute(f"CREATE OR REPLACE TEMP VIEW {upserts} AS FROM {changed}")
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE {removed} AS SELECT {fields}, {version}, {occurrence} "
         f"FROM {held} JOIN (SELECT {version}, {now} FROM {moved} WHERE {now} < {before}) USING ({version}) "

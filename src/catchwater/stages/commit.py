@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from catchwater.lake.difference import Counts
 from catchwater.lake.manifest import MAX_ROWS, Draft, Manifest
 from catchwater.lake.parquet import options_of, written
-from catchwater.lake.room import BY_BYTES, any_order
+from catchwater.lake.room import BY_BYTES, any_order, keys_hashed
 from catchwater.plan.plan import Model
 from catchwater.project.names import literal, quote
 from catchwater.stages.checks import NEW
@@ -84,10 +84,11 @@ def _written(at: Computing) -> Path:
     """A file of the difference, in order as long as that finds room in little memory."""
     path = at.folder / f"{at.model.name}.parquet"
     out = f"FROM {quote(OUT)}"
-    if _size(at) <= MOST_SORTED:
-        return _copy(at, f"{out} {_order(at.model)}", path)
-    with any_order(at.con):
-        return _copy(at, out, path, BY_BYTES)
+    with keys_hashed(at.con):
+        if _size(at) <= MOST_SORTED:
+            return _copy(at, f"{out} {_order(at.model)}", path)
+        with any_order(at.con):
+            return _copy(at, out, path, BY_BYTES)
 
 
 def _copy(at: Computing, select: str, path: Path, *more: str) -> Path:

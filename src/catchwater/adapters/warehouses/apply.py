@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _MANY = 100_000  # rows; of fewer no packing is felt
 _LONG = 20  # bytes; shorter text takes a third less room as DuckDB packs it
+_DOCUMENT, _MUCH = 256, 16 << 20  # bytes of a text, and of all: DuckDB packs none of over 4 KB by itself
 _STAGE, _TOUCHED = "temp.main.__stage", "temp.main.__touched"
 
 
@@ -29,31 +30,37 @@ def apply(con: "duckdb.DuckDBPyConnection", table: Table, batches: Sequence[Load
         if table.current:
             _latest(con, table, "")
         return Loaded(added=added)
-    suit_threads(con, _number(con, f"CREATE OR REPLACE TEMP TABLE __stage AS {source}"))
-    loaded = _merge(con, table)
+    names = dict.fromkeys((*table.identity, *(table.model.entity if table.current else ())))
+    one = len(batches) == 1  # whose rows are read twice: a table of them would cost more, and memory for all
+    staged = f"SELECT {listed(list(names))}, {REMOVED} FROM ({source})" if one else source
+    suit_threads(con, _number(con, f"CREATE OR REPLACE TEMP TABLE __stage AS {staged}"))
+    loaded = _merge(con, table, f"({source})" if one else _STAGE)
     con.execute(f"DROP TABLE {_STAGE}")
     return loaded
 
 
 def _long(con: "duckdb.DuckDBPyConnection", table: Table, batches: Sequence[LoadBatch]) -> list[str]:
-    """The text columns of many rows whose values are long and seldom repeat: those that Parquet's writer has found no
-    dictionary for."""
+    """The text columns whose values are long and seldom repeat: of many rows those that Parquet's writer has found no
+    dictionary for, and those of whole documents."""
     found = con.execute(
-        "SELECT path_in_schema FROM parquet_metadata(?) GROUP BY path_in_schema HAVING sum(num_values) >= ? "
-        "AND count(dictionary_page_offset) * 2 < count(*) AND sum(total_uncompressed_size) >= ? * sum(num_values)",
-        [str(batches[0].files[0]), _MANY, _LONG],
+        "SELECT path_in_schema FROM (SELECT path_in_schema, sum(num_values) AS n, "
+        "sum(total_uncompressed_size) AS size, count(dictionary_page_offset) * 2 < count(*) AS plain "
+        "FROM parquet_metadata(?) GROUP BY path_in_schema) "
+        "WHERE (plain AND n >= ? AND size >= ? * n) OR (size >= ? AND size >= ? * n)",
+        [str(batches[0].files[0]), _MANY, _LONG, _MUCH, _DOCUMENT],
     )
     long = {name for (name,) in found.fetchall()}
     return [column.name for column in table.stored if column.type == "VARCHAR" and column.name in long]
 
 
-def _merge(con: "duckdb.DuckDBPyConnection", table: Table) -> Loaded:
+def _merge(con: "duckdb.DuckDBPyConnection", table: Table, rows: str) -> Loaded:
+    """What `__stage` says of each identity, whose `rows` have all columns."""
     target, same = stored(table), equal("t", "s", table.identity)
     if table.current:
         _touch(con, table)
     removed = _number(con, f"DELETE FROM {target} AS t USING (FROM {_STAGE} WHERE {REMOVED}) AS s WHERE {same}")
     changed = _number(con, f"DELETE FROM {target} AS t USING (FROM {_STAGE} WHERE NOT {REMOVED}) AS s WHERE {same}")
-    written = _number(con, f"INSERT INTO {target} {_kept(table, _STAGE)}")
+    written = _number(con, f"INSERT INTO {target} {_kept(table, rows)}")
     if table.current:
         here = equal("t", "s", table.model.entity)
         con.execute(f"DELETE FROM {quote(table.current)} AS t USING {_TOUCHED} AS s WHERE {here}")

@@ -160,13 +160,25 @@ class DuckdbSession:
             ddl.empty(self._con, model)
 
     def apply(self, batches: Sequence[LoadBatch]) -> Loaded:
+        """With little memory; where that is too little (very long values), once more with all there is."""
+        import duckdb
+
+        try:
+            return self._apply(batches)
+        except WarehouseError as error:
+            if not isinstance(error.__cause__, duckdb.OutOfMemoryException):
+                raise
+        files.give_room(self._con)
+        return self._apply(batches)
+
+    def _apply(self, batches: Sequence[LoadBatch]) -> Loaded:
         by_model: dict[str, list[LoadBatch]] = {}
         for batch in batches:
             by_model.setdefault(batch.model.name, []).append(batch)
-        notes, self._notes = self._notes, ()
         with self._transaction(", ".join(by_model)):
             markers = self.markers()
             tables = {name: self._model(mine, markers) for name, mine in by_model.items()}
+        notes, self._notes = self._notes, ()
         return total(tables, notes)
 
     def finish(self, before: int | None) -> int:
