@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import duckdb
 import pytest
 
-from catchwater.adapters.warehouses import apply, pointer
+from catchwater.adapters.warehouses import apply, files, pointer
+from catchwater.errors import WarehouseError
 from catchwater.plan.plan import Model
 from tests.support.loads import House, model, opened
 
@@ -119,3 +121,28 @@ def test_columns_added_to_a_packed_table_are_filled(house: House) -> None:
     with house.warehouse.load({}) as session:
         session.prepare([wide])
     assert house.rows("SELECT count(*), count(more), count(DISTINCT said) FROM t") == [(5_000, 0, 5_000)]
+
+
+DOCUMENTS = model("t", {"id": "INTEGER", "page": "VARCHAR"})
+PAGES = "SELECT i::INTEGER AS id, repeat(md5(i::VARCHAR), {1} // 32) AS page FROM range({0}) t(i)"
+
+
+@pytest.mark.parametrize(("least", "how"), [(apply._DOCUMENT, {"ZSTD"}), (1 << 30, set())])
+def test_documents_are_packed_however_few_unless_none_is_long_enough(
+    house: House, monkeypatch: pytest.MonkeyPatch, least: int, how: set[str]
+) -> None:
+    monkeypatch.setattr(apply, "_DOCUMENT", least)
+    log = house.chain(DOCUMENTS)
+    log.add(PAGES.format(3_000, 8_192))
+    house.load(log)
+    assert packing(house)["page"] & {"ZSTD"} == how
+    assert house.rows("SELECT count(*), sum(length(page)) FROM t") == [(3_000, 3_000 * 8_192)]
+
+
+def test_documents_that_need_more_memory_get_it(house: House) -> None:
+    log = house.chain(DOCUMENTS)
+    log.add(PAGES.format(4_096, 51_200))
+    with mock.patch.object(files, "give_room", return_value=None), pytest.raises(WarehouseError, match="Out of Memory"):
+        house.load(log)
+    house.load(log)
+    assert house.rows("SELECT count(*), sum(length(page)) FROM t") == [(4_096, 4_096 * 51_200)]
