@@ -84,7 +84,7 @@ def _promises(zone: str) -> Callable[[Path], None]:
                     upload(*one)
             return manifest
 
-        LocalStore.upload = lambda *one: later.append(one)  # type: ignore[method-assign]
+        LocalStore.upload = lambda *one, **_: later.append(one)  # type: ignore[method-assign]
         if zone == "processed":
             ingested = Log.stage
 

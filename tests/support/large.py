@@ -43,7 +43,7 @@ def make(log: Log, folder: Path, rows: int) -> None:
         came = len(range(start, end, step))
         batch = TableBatch(COLUMNS, ("k",), came, (log.stage(path, came),), rows, None)
         log.commit(replace(draft(tables={"t": batch}), complete=end == rows), log.head())
-        path.unlink()
+        path.unlink(missing_ok=True)
 
 
 def read(log: Log, folder: Path, limit: str, *, old: bool = False) -> None:

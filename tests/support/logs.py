@@ -30,16 +30,18 @@ class Told:
 class Writer:
     """One process with a clock of its own, an hour off at most."""
 
-    def __init__(self, store: Store, kind: type[Log], number: int, chosen: random.Random, path: Path) -> None:
+    def __init__(self, store: Store, kind: type[Log], number: int, chosen: random.Random, folder: Path) -> None:
         self.clock = FixedClock()
         self.clock.pass_by(timedelta(minutes=chosen.uniform(-60, 60)))
         self.log = kind(store, NAME, self.clock, wait=lambda _: None)
-        self.number, self.path, self.count = number, path, 0
+        self.number, self.folder, self.count = number, folder, 0
 
     def commit(self, after: Manifest | None, told: Told) -> None:
         self.count += 1
         note = f"{self.number}/{self.count}"
-        file = self.log.stage(self.path, 1)
+        path = self.folder / f"{self.number}-{self.count}.parquet"
+        path.write_bytes(b"x")
+        file = self.log.stage(path, 1)
         told.files.add(file.path)
         try:
             done = self.log.commit(draft(self.clock, {"t": table(file)}, note), after)
@@ -53,9 +55,8 @@ class Writer:
 
 def race(stores: Sequence[Store], rounds: int, kind: type[Log], chosen: random.Random, folder: Path) -> Told:
     """`rounds` numbers, for each of which every writer commits a batch at once."""
-    path, told = folder / "one.parquet", Told()
-    path.write_bytes(b"x")
-    writers = [Writer(store, kind, number, chosen, path) for number, store in enumerate(stores)]
+    told = Told()
+    writers = [Writer(store, kind, number, chosen, folder) for number, store in enumerate(stores)]
     gate = Barrier(len(writers))
 
     def run(writer: Writer) -> None:

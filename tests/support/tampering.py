@@ -28,7 +28,7 @@ def rewrite(log: Log, table: str, seq: int, select: str) -> Manifest:
         row = con.execute(f"COPY ({select}) TO {literal(str(path))} (FORMAT parquet)").fetchone()
     rows = int(row[0]) if row else 0
     staged = log.stage(path, rows)
-    path.unlink()
+    path.unlink(missing_ok=True)
     tables = {name: replace(one, rows=0, files=(), revised=0) for name, one in head.tables.items()}
     tables[table] = replace(tables[table], rows=rows, files=(staged,))
     now = stamp(SystemClock().now())
