@@ -66,7 +66,7 @@ def _swallows(folder: Path) -> None:
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, hard)
 
-    LocalStore._place = place  # type: ignore[method-assign]
+    LocalStore._place, LocalStore._take = place, lambda *_: False  # type: ignore[method-assign]
 
 
 def _promises(zone: str) -> Callable[[Path], None]:
