@@ -1,11 +1,12 @@
 """Sweep: files of the lake that no batch names go once they are a week old; only logs of the plan are looked at."""
 
+import logging
 import threading
 import time
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from catchwater.errors import UseError
+from catchwater.errors import CatchwaterError, UseError
 from catchwater.lake.sweep import Sweeping, Swept, sweep
 from catchwater.plan.plan import Plan, Step
 from catchwater.runtimes.local import Runtime
@@ -14,6 +15,7 @@ from catchwater.runtimes.report import RunReport, failed, state_of
 from catchwater.stages.outcome import Outcome
 from catchwater.wiring import SystemClock, Wiring
 
+logger = logging.getLogger("catchwater")
 STEP = "sweep"
 DAY = timedelta(days=1)
 
@@ -58,22 +60,26 @@ class Daily:
             self._thread.join(seconds)
 
     def _sweep(self) -> None:
-        runtime = self._runtime
         try:
-            outcome = self._outcome()
-            if not outcome.failed and not outcome.notes:
-                runtime.records.succeeded(STEP)
-                return
-            number, run, _ = runtime.records.begin(STEP)
-            for note in outcome.notes:
-                runtime.records.log(number, "info", STEP, note, {})
-            report = RunReport(
-                number, run, STEP, utc(), outcome.seconds, state_of([outcome]), 0, (outcome,), moved=not outcome.failed
-            )
-            runtime.records.end(number, report.as_dict())
-            runtime.alerts.step(number, outcome)
+            self._record(self._outcome())
+        except CatchwaterError as error:  # as of a full disk; the loop has told of it too
+            logger.error("%s", error)
         finally:
-            runtime.records.close()
+            self._runtime.records.close()
+
+    def _record(self, outcome: Outcome) -> None:
+        runtime = self._runtime
+        if not outcome.failed and not outcome.notes:
+            runtime.records.succeeded(STEP)
+            return
+        number, run, _ = runtime.records.begin(STEP)
+        for note in outcome.notes:
+            runtime.records.log(number, "info", STEP, note, {})
+        report = RunReport(
+            number, run, STEP, utc(), outcome.seconds, state_of([outcome]), 0, (outcome,), moved=not outcome.failed
+        )
+        runtime.records.end(number, report.as_dict())
+        runtime.alerts.step(number, outcome)
 
     def _outcome(self) -> Outcome:
         began = time.monotonic()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from catchwater.errors import Corrupt
+from catchwater.errors import CatchwaterError, Corrupt
 from catchwater.runtimes import sweep
 from catchwater.runtimes.local import Runtime
 from catchwater.runtimes.sweep import Daily
@@ -123,3 +123,17 @@ def test_no_wake_waits_for_it(pings: Path, monkeypatch: pytest.MonkeyPatch) -> N
         looping.sweeps.look(datetime.now(UTC) + 48 * HOUR)  # the one before isn't over
         go_on.set()
         looping.sweeps.wait(DEADLINE)
+
+
+def test_records_that_cant_be_written_are_told_of_without_a_trace(
+    pings: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(step: str) -> None:
+        raise CatchwaterError(f"the records of runs can't be used: {step}")
+
+    with runtime(pings) as made:
+        worked(made)
+        monkeypatch.setattr(made.records, "succeeded", full)
+        look(Daily(made), NOW)
+    told = [(record.getMessage(), record.exc_info) for record in caplog.records if record.levelname == "ERROR"]
+    assert told == [("the records of runs can't be used: sweep", None)]
