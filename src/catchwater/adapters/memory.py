@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+MOST = 4 << 30  # bytes that are tried where little memory is too little
 SHARE = 0.6  # of what the process may have: the rest is Python's, and what DuckDB takes outside its own limit
 REST = 256 << 20  # which is at least so much (a comparison of 20 M rows took 200 MB more than its limit)
 _LAMBDA = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"

@@ -1,7 +1,7 @@
 """How DuckDB keeps within little memory where rows are wide; what the rows are isn't known."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,25 +12,24 @@ BY_BYTES = "ROW_GROUP_SIZE_BYTES '16MB'"
 _WIDE, _MUCH = 1 << 10, 32 << 20  # bytes of a row, and of all
 
 
-@contextmanager
-def any_order(con: "duckdb.DuckDBPyConnection") -> Iterator[None]:
+def any_order(con: "duckdb.DuckDBPyConnection") -> AbstractContextManager[None]:
     """Rows that come in no order are written in none, and needn't wait for each other."""
-    con.execute("SET preserve_insertion_order = false")
-    try:
-        yield
-    finally:
-        con.execute("RESET preserve_insertion_order")
+    return _setting(con, "preserve_insertion_order", "false")
 
 
-@contextmanager
-def keys_hashed(con: "duckdb.DuckDBPyConnection") -> Iterator[None]:
+def keys_hashed(con: "duckdb.DuckDBPyConnection") -> AbstractContextManager[None]:
     """What a SEMI or ANTI JOIN holds in memory is its right side, the keys. By itself DuckDB takes the side that it
     believes to have fewer rows, as wide as they are."""
-    con.execute("SET disabled_optimizers = 'build_side_probe_side'")
+    return _setting(con, "disabled_optimizers", "'build_side_probe_side'")
+
+
+@contextmanager
+def _setting(con: "duckdb.DuckDBPyConnection", name: str, value: str) -> Iterator[None]:
+    con.execute(f"SET {name} = {value}")
     try:
         yield
     finally:
-        con.execute("RESET disabled_optimizers")
+        con.execute(f"RESET {name}")
 
 
 def suit_threads(con: "duckdb.DuckDBPyConnection", rows: int) -> None:

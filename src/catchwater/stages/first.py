@@ -1,6 +1,7 @@
 """The first rows of a model, put straight into the files that are committed; no row is compared or left out here."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 
 from catchwater.lake.difference import Counts
@@ -38,11 +39,10 @@ def write_new(at: Computing) -> Part:
     items = ", ".join(map(written, columns))
     select = f"SELECT {items}, false AS _removed FROM (\n{at.sql}\n)"
     types = [file_type(column.type) for column in columns]
-    if at.model.materialized == "incremental":  # the rows of a row-wise model are the same in whatever order it reads
-        with any_order(at.con):
-            row = at.con.execute(f"COPY ({select}) TO {literal(str(path))} {options(types, BY_BYTES)}").fetchone()
-    else:
-        row = at.con.execute(f"COPY ({select}) TO {literal(str(path))} {options(types)}").fetchone()
+    free = at.model.materialized == "incremental"  # a row-wise model has the same rows in whatever order it reads
+    how = options(types, BY_BYTES) if free else options(types)
+    with any_order(at.con) if free else nullcontext():
+        row = at.con.execute(f"COPY ({select}) TO {literal(str(path))} {how}").fetchone()
     part = Part(path, int(row[0]) if row else 0)
     _create_new(at, [part])
     return part

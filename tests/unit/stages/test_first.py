@@ -86,7 +86,7 @@ def test_what_doesn_t_fit_into_little_memory_gets_more(bench: Captured, monkeypa
 def test_what_fits_into_no_memory_is_said(bench: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.write("m", WIDE, "key: [k]")
     monkeypatch.setattr(engines, "_LITTLE", 16 << 20)
-    monkeypatch.setattr(engines, "_LIMIT", 16 << 20)
+    monkeypatch.setattr(engines, "MOST", 16 << 20)
     [failure] = bench.process().failures
     assert failure.error == "ModelFailed"
     assert "filter before joins" in failure.message

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from catchwater.adapters.memory import limit
+from catchwater.adapters.memory import MOST, limit
 from catchwater.errors import Problem, ProjectError
 from catchwater.project.names import quote
 from catchwater.project.tables import Column
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from catchwater.ports import Settings
 
 _LITTLE = 320 << 20  # beside Python and what DuckDB takes outside its own limit, a process stays under 512 MB
-_LIMIT = 4 << 30
 
 
 class DuckdbEngine:
@@ -87,7 +86,7 @@ class DuckdbEngine:
 
 def memory_limit(*, roomy: bool = False) -> int:
     """Bytes for one connection: 60 % of what this process may have, at most 320 MiB, or 4 GiB where it is roomy."""
-    return limit(_LIMIT if roomy else _LITTLE)
+    return limit(MOST if roomy else _LITTLE)
 
 
 def _create(alias: str, columns: Sequence[Column]) -> str:

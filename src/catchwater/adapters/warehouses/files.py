@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from catchwater.adapters.memory import limit
+from catchwater.adapters.memory import MOST, limit
 from catchwater.errors import WarehouseBusy, WarehouseError
 
 if TYPE_CHECKING:
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 ALIAS = "warehouse"
 STORAGE = "v1.3.0"  # DuckDB 1.3 and newer read it; text is packed with a fifth less work than in the first format
-_MOST = 4 << 30
 _KEPT = "16MB"  # of what was let go is kept for later; else wide rows leave hundreds
 _COPY = "import shutil, sys; shutil.copyfile(sys.argv[1], sys.argv[2])"
 _HELD = re.compile(r"Could not set lock|Conflicting lock|Unique file handle conflict|already attached")
@@ -106,7 +105,7 @@ def busy(path: Path, error: Exception | None, patience: float) -> WarehouseBusy:
 
 def give_room(con: "duckdb.DuckDBPyConnection") -> None:
     """As much memory as one load may have at all, for the rest of it."""
-    con.execute(f"SET memory_limit = '{limit(_MOST)}B'")
+    con.execute(f"SET memory_limit = '{limit(MOST)}B'")
 
 
 def leave(con: "duckdb.DuckDBPyConnection", path: Path) -> None:

@@ -15,7 +15,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, unquote
 
-from catchwater.adapters.memory import limit
+from catchwater.adapters.memory import MOST, limit
 from catchwater.adapters.sources.postgres.errors import NoRoom, broken, unreachable
 from catchwater.errors import MissingExtra, SourceRefused
 from catchwater.project import names
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 DEFAULTS = {"connect_timeout": "10", "application_name": "catchwater", "client_encoding": "UTF8"}
 SHAPE = "postgres://user@host:5432/database"
-MEMORY, MOST_MEMORY = 256 << 20, 4 << 30
+MEMORY, MOST_MEMORY = 256 << 20, MOST
 Result = TypeVar("Result")
 
 _lock = Lock()
